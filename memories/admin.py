@@ -1,0 +1,100 @@
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from memories.models import EmbeddingJob, EmbeddingSpace, Message
+
+
+@admin.register(Message)
+class MessageAdmin(admin.ModelAdmin):
+    """Read and browse. Text is changed through the API, which embeds it again."""
+
+    list_display = [
+        "created_at",
+        "tenant",
+        "conversation_id",
+        "role",
+        "name",
+        "importance",
+        "pinned",
+        "short_content",
+    ]
+    list_select_related = ["tenant"]
+    list_filter = ["role", "pinned"]
+    raw_id_fields = ["tenant"]
+    show_full_result_count = False
+    search_fields = ["=id", "=conversation_id", "=external_id", "=user_id"]
+    readonly_fields = [
+        "id",
+        "tenant",
+        "conversation_id",
+        "role",
+        "name",
+        "user_id",
+        "agent_id",
+        "external_id",
+        "content",
+        "importance_is_explicit",
+        "word_count",
+        "created_at",
+        "stored_at",
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
+        """Without the index document, which no page shows."""
+        return super().get_queryset(request).defer("document")
+
+    @admin.display(description="content")
+    def short_content(self, message: Message) -> str:
+        """Enough to recognise it by."""
+        return message.content if len(message.content) <= 80 else message.content[:79] + "…"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Messages come in through the API, which scores them and makes their jobs."""
+        return False
+
+
+@admin.register(EmbeddingJob)
+class EmbeddingJobAdmin(admin.ModelAdmin):
+    """What waits for its vector, and why."""
+
+    list_display = [
+        "created_at",
+        "tenant",
+        "message_id",
+        "attempts",
+        "next_attempt_at",
+        "buried_at",
+        "last_error",
+    ]
+    list_select_related = ["tenant"]
+    list_filter = [("buried_at", admin.EmptyFieldListFilter)]
+    show_full_result_count = False
+    search_fields = ["=message_id"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Jobs come with their messages."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: EmbeddingJob | None = None) -> bool:
+        """A lease changed by hand would let two workers store."""
+        return False
+
+
+@admin.register(EmbeddingSpace)
+class EmbeddingSpaceAdmin(admin.ModelAdmin):
+    """Which models made the stored vectors."""
+
+    list_display = ["id", "provider", "model", "dimensions", "active", "created_at"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Made from the settings at first use."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: EmbeddingSpace | None = None) -> bool:
+        """Vectors would silently be compared with those of another model."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: EmbeddingSpace | None = None) -> bool:
+        """Its vectors would go along."""
+        return False

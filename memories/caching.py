@@ -1,0 +1,76 @@
+"""Every cache key, its lifetime and what makes it stale. Redis down is never an error here: it costs time only."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+from django.core.cache import cache
+from redis.exceptions import RedisError
+
+log = structlog.get_logger(__name__)
+
+_T = TypeVar("_T")
+
+TENANT_SIZE_SECONDS = 60
+HINT_SECONDS = 5
+PULSE_SECONDS = 300
+# After a failure Redis is left alone for this long: a hanging Redis must not add its time-out to every request.
+QUIET_SECONDS = 5.0
+
+
+@dataclass
+class _Outage:
+    """When this process may ask Redis again (monotonic seconds). A lost update only asks once too often."""
+
+    until: float = 0.0
+
+
+_outage = _Outage()
+
+
+def remembered_tenant_size(tenant_id: int, compute: Callable[[], tuple[int, float]]) -> tuple[int, float]:
+    """Message count and mean words of a tenant, up to a minute old: BM25 needs only their magnitude."""
+    key = f"tenant-size:{tenant_id}"
+    found = _ask(lambda: cache.get(key))
+    if found is not None:
+        return int(found[0]), float(found[1])
+    size = compute()
+    _ask(lambda: cache.set(key, size, TENANT_SIZE_SECONDS))
+    return size
+
+
+def first_hint() -> bool:
+    """Whether no embedding hint is under way: one message wakes a worker for everything that is due.
+
+    A hint that got lost holds others back for HINT_SECONDS; the sweeper covers even that.
+    """
+    return bool(_ask(lambda: cache.add("embed-hint", 1, HINT_SECONDS)))
+
+
+def hint_taken() -> None:
+    """A worker has started: from now on a new message needs a new hint."""
+    _ask(lambda: cache.delete("embed-hint"))
+
+
+def record_pulse(now: float) -> None:
+    """A worker did something at `now` (epoch seconds)."""
+    _ask(lambda: cache.set("worker-pulse", now, PULSE_SECONDS))
+
+
+def last_pulse() -> float | None:
+    """When a worker last did something, epoch seconds; None if unknown."""
+    found = _ask(lambda: cache.get("worker-pulse"))
+    return None if found is None else float(found)
+
+
+def _ask(call: Callable[[], _T]) -> _T | None:
+    if time.monotonic() < _outage.until:
+        return None
+    try:
+        return call()
+    except RedisError as error:
+        _outage.until = time.monotonic() + QUIET_SECONDS
+        log.warning("cache_unavailable", error=type(error).__name__)
+        return None

@@ -1,0 +1,86 @@
+"""System checks: a wrong set-up is said by name, with what would mend it."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import DatabaseError, connections
+
+from memories.embeddings import PROVIDERS, configured
+from memories.embeddings.local import DIMENSIONS as LOCAL_DIMENSIONS
+from memories.models import EmbeddingSpace
+
+MINIMUM_PGVECTOR = (0, 7)
+
+
+def register_checks() -> None:
+    """Called by the app's ready()."""
+    register(check_provider)
+    register(check_database, Tags.database)
+
+
+def check_provider(**_: Any) -> list[CheckMessage]:
+    """memories.E001, E002: the configured provider lacks its key, or cannot have the dimensions asked for."""
+    env = settings.ENV
+    messages: list[CheckMessage] = []
+    if PROVIDERS[env.embedding_provider].needs_key and not env.openai_api_key.get_secret_value():
+        messages.append(
+            Error(
+                f"The embedding provider {env.embedding_provider} has no key.",
+                hint="Set OPENAI_API_KEY (or OPENAI_API_KEY_FILE), or MEMORY_EMBEDDING_PROVIDER=local.",
+                id="memories.E001",
+            )
+        )
+    if env.embedding_provider == "local" and env.embedding_dimensions != LOCAL_DIMENSIONS:
+        messages.append(
+            Error(
+                f"The local model has {LOCAL_DIMENSIONS} dimensions, not {env.embedding_dimensions}.",
+                hint=f"Set MEMORY_EMBEDDING_DIMENSIONS={LOCAL_DIMENSIONS}, or leave it unset.",
+                id="memories.E002",
+            )
+        )
+    return messages
+
+
+def check_database(*, databases: Any = None, **_: Any) -> list[CheckMessage]:
+    """memories.E003 to E005 and W001; run by `migrate`, `check --database default` and health."""
+    messages: list[CheckMessage] = []
+    for alias in databases or []:
+        try:
+            messages += _check_extension(alias) or _check_space(alias)
+        except DatabaseError as error:
+            messages.append(Warning(f"The database {alias} could not be asked: {error}", id="memories.W001"))
+    return messages
+
+
+def _check_extension(alias: str) -> list[CheckMessage]:
+    with connections[alias].cursor() as cursor:
+        cursor.execute(
+            "SELECT default_version, coalesce(installed_version, default_version) "
+            "FROM pg_available_extensions WHERE name = 'vector'"
+        )
+        found = cursor.fetchone()
+    if found is None:
+        hint = "Install pgvector on the database server (package postgresql-NN-pgvector, or your provider's switch)."
+        return [Error("The database server has no pgvector extension.", hint=hint, id="memories.E003")]
+    version = tuple(int(part) for part in found[1].split(".")[:2])
+    if version < MINIMUM_PGVECTOR:
+        hint = "Half-precision vectors came with 0.7: upgrade pgvector, then ALTER EXTENSION vector UPDATE."
+        return [Error(f"pgvector {found[1]} is too old.", hint=hint, id="memories.E004")]
+    return []
+
+
+def _check_space(alias: str) -> list[CheckMessage]:
+    if EmbeddingSpace._meta.db_table not in connections[alias].introspection.table_names():
+        return []
+    space = EmbeddingSpace.objects.using(alias).filter(active=True).first()
+    wanted = configured()
+    if space is None or (space.provider, space.model, space.dimensions) == tuple(wanted):
+        return []
+    hint = f"Set MEMORY_EMBEDDING_PROVIDER={space.provider}, _MODEL={space.model} and _DIMENSIONS={space.dimensions}."
+    asked = f"{wanted.provider}/{wanted.model} ({wanted.dimensions})"
+    return [
+        Error(
+            f"The stored vectors are of {space}, the settings ask for {asked}.", hint=hint, id="memories.E005"
+        )
+    ]

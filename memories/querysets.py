@@ -1,0 +1,59 @@
+"""Steps on messages and jobs that read aloud; every query of a tenant's rows starts with for_tenant."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+from django.db.models import Case, Exists, OuterRef, Q, TextField, Value, When
+
+if TYPE_CHECKING:
+    from memories.models import EmbeddingJob, Message  # noqa: F401 - names for the type checker
+
+PENDING, READY, FAILED = "pending", "ready", "failed"
+
+
+class MessageQuerySet(models.QuerySet["Message"]):
+    """Messages of one tenant, narrowed, ordered, annotated."""
+
+    def for_tenant(self, tenant_id: int) -> "MessageQuerySet":
+        """Where every query starts: no index serves one that does not."""
+        return self.filter(tenant_id=tenant_id)
+
+    def filtered(self, condition: Q) -> "MessageQuerySet":
+        """Hard filters, as `memories.filters` makes them."""
+        return self.filter(condition)
+
+    def newest_first(self) -> "MessageQuerySet":
+        """A total order: ids break ties of the same moment."""
+        return self.order_by("-created_at", "-id")
+
+    def with_embedding_status(self) -> "MessageQuerySet":
+        """Adds `job_state`, which `Message.embedding_status` tells: buried, open, or no job left."""
+        jobs = self._job_model().objects.filter(tenant_id=OuterRef("tenant_id"), message_id=OuterRef("id"))
+        return self.annotate(
+            job_state=Case(
+                When(Exists(jobs.filter(buried_at__isnull=False)), then=Value(FAILED)),
+                When(Exists(jobs), then=Value(PENDING)),
+                default=Value(READY),
+                output_field=TextField(),
+            )
+        )
+
+    def _job_model(self) -> Any:
+        return self.model._meta.apps.get_model("memories", "EmbeddingJob")
+
+
+class EmbeddingJobQuerySet(models.QuerySet["EmbeddingJob"]):
+    """The outbox, seen from outside; claiming and finishing are in `memories.jobs`."""
+
+    def open(self) -> "EmbeddingJobQuerySet":
+        """Not buried: waiting, backing off or being worked on."""
+        return self.filter(buried_at=None)
+
+    def buried(self) -> "EmbeddingJobQuerySet":
+        """Given up, with a reason in `last_error`."""
+        return self.filter(buried_at__isnull=False)
+
+    def due(self, now: datetime) -> "EmbeddingJobQuerySet":
+        """Open, and neither backing off nor leased at `now`."""
+        return self.open().filter(next_attempt_at__lte=now)

@@ -1,0 +1,10 @@
+from django.urls import path
+
+from memories import views
+
+urlpatterns = [
+    path("messages", views.MessagesView.as_view(), name="messages"),
+    path("messages/batch", views.MessageBatchView.as_view(), name="message-batch"),
+    path("messages/<uuid:message_id>", views.MessageView.as_view(), name="message"),
+    path("memory/search", views.SearchView.as_view(), name="search"),
+]

@@ -1,0 +1,195 @@
+"""The API of messages and search: parse, call one use case, answer. Nothing else."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+from uuid import UUID
+
+from django.db.models import Q
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import APIException, NotFound, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from memories import cursors, ingest, search, serializers
+from memories.models import Message
+from tenants.auth import Caller, tenant_of
+from tenants.models import Tenant
+
+METADATA_PREFIX = "metadata."
+NO_MESSAGE = "There is no such message."
+REPLAYED = "Idempotent-Replayed"
+
+METADATA_PARAMETER = OpenApiParameter(
+    name="metadata.<key>",
+    type=OpenApiTypes.STR,
+    description="Only messages whose metadata has this value; repeatable.",
+)
+TENANT_PARAMETER = OpenApiParameter(
+    name="tenant_id", type=OpenApiTypes.STR, description="Needed by operators."
+)
+
+
+class Conflict(APIException):
+    """The request contradicts what is stored."""
+
+    status_code = 409
+    default_code = "conflict"
+
+
+def caller_of(request: Request) -> Caller:
+    """Who is asking, as `tenants.auth` found out."""
+    return cast(Caller, request.user)
+
+
+class MessagesView(APIView):
+    """Store one message; list messages."""
+
+    @extend_schema(request=serializers.MessageIn, responses={201: serializers.StoredOut})
+    def post(self, request: Request) -> Response:
+        """Store a message. It can be found at once, before its embedding exists."""
+        values = _valid(serializers.MessageIn, request.data)
+        tenant = tenant_of(caller_of(request), values.get("tenant_id"), may_create=True)
+        [stored] = _store(tenant, [values], batch=False)
+        headers = {REPLAYED: "true"} if stored.replayed else {}
+        return Response(serializers.StoredOut(stored.message).data, status=201, headers=headers)
+
+    @extend_schema(parameters=[serializers.ListIn, METADATA_PARAMETER], responses=serializers.MessagePage)
+    def get(self, request: Request) -> Response:
+        """Messages, newest first."""
+        values, metadata = _query(serializers.ListIn, request.query_params)
+        tenant = tenant_of(caller_of(request), values.get("tenant_id"))
+        condition = serializers.as_filters(values, metadata).as_q() & _after(values.get("cursor"))
+        rows = (
+            Message.objects.for_tenant(tenant.id).filtered(condition).newest_first().with_embedding_status()
+        )
+        page = list(rows.defer("document")[: values["limit"] + 1])
+        more = page[values["limit"] :]
+        page = page[: values["limit"]]
+        following = cursors.encode(page[-1].created_at, page[-1].id) if more else None
+        return Response(serializers.MessagePage({"messages": page, "next": following}).data)
+
+
+class MessageBatchView(APIView):
+    """Store many messages."""
+
+    @extend_schema(request=serializers.BatchIn, responses={201: serializers.BatchOut})
+    def post(self, request: Request) -> Response:
+        """Store up to 1,000 messages in one transaction: all or nothing."""
+        values = _valid(serializers.BatchIn, request.data)
+        names = {row.get("tenant_id", values.get("tenant_id")) for row in values["messages"]}
+        if len(names) > 1:
+            raise ValidationError({"messages": ["All messages of a batch must be of one tenant."]})
+        tenant = tenant_of(caller_of(request), names.pop(), may_create=True)
+        stored = _store(tenant, values["messages"], batch=True)
+        return Response(
+            serializers.BatchOut({"messages": [each.message for each in stored]}).data, status=201
+        )
+
+
+@extend_schema(parameters=[TENANT_PARAMETER])
+class MessageView(APIView):
+    """One message."""
+
+    @extend_schema(responses=serializers.MessageOut)
+    def get(self, request: Request, message_id: UUID) -> Response:
+        """Read a message."""
+        return Response(serializers.MessageOut(_message(_tenant(request), message_id)).data)
+
+    @extend_schema(request=serializers.MessagePatch, responses=serializers.MessageOut)
+    def patch(self, request: Request, message_id: UUID) -> Response:
+        """Edit a message; an edited text is scored and embedded again."""
+        tenant = _tenant(request)
+        values = _valid(serializers.MessagePatch, request.data)
+        if not values:
+            raise ValidationError("Nothing to change: give content, metadata, importance or pinned.")
+        try:
+            ingest.edit(tenant=tenant, message_id=message_id, changes=values)
+        except Message.DoesNotExist as error:
+            raise NotFound(NO_MESSAGE) from error
+        return Response(serializers.MessageOut(_message(tenant, message_id)).data)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, message_id: UUID) -> Response:
+        """Delete a message with its embedding."""
+        if not ingest.delete(tenant=_tenant(request), message_id=message_id):
+            raise NotFound(NO_MESSAGE)
+        return Response(status=204)
+
+
+class SearchView(APIView):
+    """The memory's answer to a query."""
+
+    @extend_schema(parameters=[serializers.SearchIn, METADATA_PARAMETER], responses=serializers.SearchOut)
+    def get(self, request: Request) -> Response:
+        """The messages that matter most: similarity 60 %, importance 30 %, decay 10 %."""
+        values, metadata = _query(serializers.SearchIn, request.query_params)
+        tenant = tenant_of(caller_of(request), values.get("tenant_id"))
+        answer = search.search(
+            tenant=tenant,
+            text=values["query"],
+            top_k=values["top_k"],
+            mode=values["mode"],
+            filters=serializers.as_filters(values, metadata),
+        )
+        return Response(serializers.SearchOut(serializers.as_search(answer, explain=values["explain"])).data)
+
+
+def _store(tenant: Tenant, rows: list[dict[str, Any]], *, batch: bool) -> list[ingest.Stored]:
+    try:
+        return ingest.store(tenant=tenant, messages=[serializers.as_new_message(row) for row in rows])
+    except ingest.ExternalIdConflict as error:
+        where = (
+            ", ".join(f"messages[{index}].external_id" for index in error.indexes) if batch else "external_id"
+        )
+        raise Conflict(
+            f"{where}: taken by a message that says something else. Nothing was stored."
+        ) from error
+
+
+def _tenant(request: Request) -> Tenant:
+    values = _valid(serializers.TenantIn, request.query_params.dict())
+    return tenant_of(caller_of(request), values.get("tenant_id"))
+
+
+def _message(tenant: Tenant, message_id: UUID) -> Message:
+    row = (
+        Message.objects.for_tenant(tenant.id)
+        .filter(id=message_id)
+        .with_embedding_status()
+        .defer("document")
+        .first()
+    )
+    if row is None:
+        raise NotFound(NO_MESSAGE)
+    return row
+
+
+def _after(cursor: str | None) -> Q:
+    if cursor is None:
+        return Q()
+    try:
+        created_at, message_id = cursors.decode(cursor)
+    except ValueError as error:
+        raise ValidationError(
+            {"cursor": ["Not a cursor of this API; leave it out for the first page."]}
+        ) from error
+    return Q(created_at__lt=created_at) | Q(created_at=created_at, id__lt=message_id)
+
+
+def _valid(serializer: type[Any], data: Any) -> dict[str, Any]:
+    checked = serializer(data=data)
+    checked.is_valid(raise_exception=True)
+    return cast(dict[str, Any], checked.validated_data)
+
+
+def _query(serializer: type[Any], params: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """A query string's parameters, apart from its `metadata.<key>` ones."""
+    metadata = {
+        key.removeprefix(METADATA_PREFIX): params[key] for key in params if key.startswith(METADATA_PREFIX)
+    }
+    if any("\0" in text for pair in metadata.items() for text in pair) or "" in metadata:
+        raise ValidationError({"metadata": ["Needs a key, and text without NUL bytes."]})
+    rest = {key: params[key] for key in params if not key.startswith(METADATA_PREFIX)}
+    return _valid(serializer, rest), metadata

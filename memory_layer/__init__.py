@@ -1,0 +1,1 @@
+"""How the parts are put together; no rule of the domain lives here."""

@@ -1,0 +1,204 @@
+"""The environment, typed: every MEMORY_* variable, its default and its range.
+
+A wrong value, an unknown MEMORY_* name or an unsafe production set-up stops the start with sentences that
+name the variables. Each variable can also be given as NAME_FILE, the path of a file that holds the value
+(Docker and Kubernetes secrets).
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+DEVELOPMENT_SECRET_KEY = "development-only-not-a-secret"  # noqa: S105 - production refuses it
+PREFIX = "MEMORY_"
+# A covering b-tree row holds at most 2,704 bytes; a half-precision dimension takes two of them.
+MAX_DIMENSIONS = 1280
+
+
+class Env(BaseModel):
+    """What the operator decides. Field names are the variable names without MEMORY_, in lower case."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    # who may come in
+    env: Literal["development", "production"] = "development"
+    secret_key: SecretStr = SecretStr(DEVELOPMENT_SECRET_KEY)
+    api_keys: list[SecretStr] = []
+    open_access: bool = False
+    allowed_hosts: list[str] = ["localhost", "127.0.0.1", "[::1]"]
+    csrf_trusted_origins: list[str] = []
+    tenant_auto_create: bool | None = None
+
+    # the servers behind
+    database_url: str = "postgresql://memory@localhost/memory"
+    redis_url: str = "redis://localhost:6379/0"
+    database_pool_size: int = Field(8, ge=1, le=200)  # connections of one web process
+
+    # embeddings
+    embedding_provider: Literal["local", "openai", "mock"] = "local"
+    embedding_model: str = ""
+    embedding_dimensions: int = Field(256, ge=1, le=MAX_DIMENSIONS)
+    embedding_base_url: str = ""
+    embedding_timeout_seconds: float = Field(20, gt=0, le=300)
+    embedding_batch_size: int = Field(256, ge=1, le=2048)
+    embedding_lease_seconds: int = Field(60, ge=5, le=3600)
+    openai_api_key: SecretStr = SecretStr("")
+
+    # the 60/30/10 of the ranking, for tenants that set nothing else
+    weight_similarity: float = Field(0.6, ge=0, le=1)
+    weight_importance: float = Field(0.3, ge=0, le=1)
+    weight_decay: float = Field(0.1, ge=0, le=1)
+    half_life_days: float = Field(30, gt=0, le=36500)
+
+    # what is told
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["auto", "json", "console"] = "auto"
+
+    # read by the supervisor of `make run` and by gunicorn, checked here so that a wrong one is refused
+    data_dir: Path = Path(".data")
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=1, le=65535)
+    web_workers: int = Field(2, ge=1, le=64)
+    web_threads: int = Field(4, ge=1, le=64)
+    worker_concurrency: int | None = Field(None, ge=1, le=64)
+
+    @field_validator("api_keys", "allowed_hosts", "csrf_trusted_origins", mode="before")
+    @classmethod
+    def split_commas(cls, value: Any) -> Any:
+        """Lists are written with commas; empty parts are dropped."""
+        return (
+            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        )
+
+    @field_validator("api_keys")
+    @classmethod
+    def keys_are_long(cls, keys: list[SecretStr]) -> list[SecretStr]:
+        """A short key can be guessed over the network."""
+        if any(len(key.get_secret_value()) < 16 for key in keys):
+            raise ValueError("every key needs at least 16 characters")
+        return keys
+
+    @field_validator("database_url")
+    @classmethod
+    def database_is_postgresql(cls, value: str) -> str:
+        """Only PostgreSQL has pgvector."""
+        if not value.startswith(("postgresql://", "postgres://")):
+            raise ValueError("must start with postgresql://")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def redis_has_a_scheme(cls, value: str) -> str:
+        """The schemes that redis-py speaks."""
+        if not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must start with redis://, rediss:// or unix://")
+        return value
+
+    @model_validator(mode="after")
+    def weights_say_something(self) -> "Env":
+        """Three zeros would score every message 0."""
+        if self.weight_similarity + self.weight_importance + self.weight_decay <= 0:
+            raise ValueError("MEMORY_WEIGHT_SIMILARITY, _IMPORTANCE and _DECAY must not all be 0")
+        return self
+
+    @model_validator(mode="after")
+    def production_is_closed(self) -> "Env":
+        """Production starts only with a secret, with keys, with named hosts and without open access."""
+        if self.env != "production":
+            return self
+        faults = []
+        if self.secret_key.get_secret_value() in ("", DEVELOPMENT_SECRET_KEY):
+            faults.append("MEMORY_SECRET_KEY must be set to a secret of your own")
+        if not self.api_keys:
+            faults.append("MEMORY_API_KEYS must hold at least one operator key")
+        if self.open_access:
+            faults.append("MEMORY_OPEN_ACCESS must not be set")
+        if "*" in self.allowed_hosts:
+            faults.append("MEMORY_ALLOWED_HOSTS must name the hosts, not *")
+        if faults:
+            raise ValueError("with MEMORY_ENV=production: " + "; ".join(faults))
+        return self
+
+    @property
+    def production(self) -> bool:
+        """True for MEMORY_ENV=production."""
+        return self.env == "production"
+
+    @property
+    def creates_tenants(self) -> bool:
+        """Whether an operator's write to an unknown tenant creates it; off in production unless set."""
+        return not self.production if self.tenant_auto_create is None else self.tenant_auto_create
+
+
+def load(environ: Mapping[str, str] = os.environ) -> Env:
+    """Read the environment.
+
+    Raises SystemExit with one sentence a fault: a start with a wrong setting must not look like a start.
+    """
+    values, faults = _values(environ)
+    try:
+        env = Env.model_validate(values)
+    except ValidationError as error:
+        faults += [_sentence(detail) for detail in error.errors()]
+    if faults:
+        raise SystemExit("The environment is wrong:\n" + "\n".join(f"  - {fault}" for fault in faults))
+    return env
+
+
+def variable_names() -> dict[str, str]:
+    """Environment variable -> field, for every field."""
+    return {_variable(field): field for field in Env.model_fields}
+
+
+def _values(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    known = variable_names()
+    values: dict[str, str] = {}
+    faults: list[str] = []
+    for name in sorted(environ):
+        variable = name.removesuffix("_FILE") if name.endswith("_FILE") else name
+        if variable not in known:
+            if name.startswith(PREFIX):
+                faults.append(_unknown(name, known))
+            continue
+        if name != variable and variable in environ:
+            faults.append(f"{variable} and {name} are both set; keep one")
+            continue
+        try:
+            values[known[variable]] = environ[name] if name == variable else _read(environ[name])
+        except OSError as error:
+            faults.append(f"{name} names a file that cannot be read: {error.strerror}")
+    return values, faults
+
+
+def _read(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8").strip()
+
+
+def _unknown(name: str, known: Mapping[str, str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"{name} is not a setting" + (f"; did you mean {close[0]}?" if close else "")
+
+
+def _sentence(detail: Any) -> str:
+    field = str(detail["loc"][0]) if detail["loc"] else ""
+    message = detail["msg"].removeprefix("Value error, ")
+    if not field:
+        return str(message)
+    return f"{_variable(field)}: {message[0].lower()}{message[1:]}"
+
+
+def _variable(field: str) -> str:
+    """OPENAI_API_KEY keeps the name that everybody has in the environment already."""
+    return field.upper() if field == "openai_api_key" else PREFIX + field.upper()

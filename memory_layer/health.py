@@ -1,0 +1,156 @@
+"""Is it well? `live`: the process answers. `ready`: it can serve. `/v1/admin/health`: one row a part."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.core.checks import Error
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from psycopg_pool import PoolTimeout
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from memories import backlog, caching
+from memories.checks import check_database, check_provider
+from memory_layer.celery_settings import SWEEP_SECONDS
+from tenants.models import Scope
+
+Part = dict[str, Any]
+# The sweep runs every 15 s; three missed ones are no accident.
+LATE_SECONDS = 3 * SWEEP_SECONDS + 5
+BACKLOG_LATE_SECONDS = 300
+_migrated = False
+
+
+def live(_: HttpRequest) -> JsonResponse:
+    """200 as long as the process answers; asks nothing of the servers behind it."""
+    return JsonResponse({"status": "ok"})
+
+
+def ready(_: HttpRequest) -> JsonResponse:
+    """200 if requests can be served: database reachable and migrated. Redis is not needed to serve."""
+    part = _guarded("database", _database)
+    status = 200 if part["ok"] else 503
+    headers = {} if part["ok"] else {"Retry-After": "2"}
+    return JsonResponse(
+        {"status": "ok" if part["ok"] else "unavailable", **part}, status=status, headers=headers
+    )
+
+
+class HealthView(APIView):
+    """For operators."""
+
+    scopes = {"GET": Scope.ADMIN}
+    operators_only = True
+
+    @extend_schema(responses={200: OpenApiTypes.OBJECT, 503: OpenApiTypes.OBJECT})
+    def get(self, request: Request) -> Response:
+        """One row a part; 503 if any of them is not well."""
+        parts = [_guarded(name, probe) for name, probe in PARTS.items()]
+        well = all(part["ok"] for part in parts)
+        return Response({"status": "ok" if well else "degraded", "parts": parts}, status=200 if well else 503)
+
+
+def _guarded(name: str, probe: Callable[[], Part]) -> Part:
+    try:
+        return {"part": name} | probe()
+    except (DatabaseError, PoolTimeout) as error:
+        return {
+            "part": name,
+            "ok": False,
+            "detail": f"The database does not answer ({type(error).__name__}).",
+        }
+    except redis.RedisError as error:
+        return {"part": name, "ok": False, "detail": f"Redis does not answer ({type(error).__name__})."}
+
+
+def _database() -> Part:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version")
+        version = cursor.fetchone()[0]
+    return (
+        {"ok": True, "version": version}
+        if _is_migrated()
+        else {"ok": False, "detail": "Run `manage.py migrate`."}
+    )
+
+
+def _is_migrated() -> bool:
+    """Asked until it is so once: migrations do not go away under a running process."""
+    global _migrated
+    if not _migrated:
+        executor = MigrationExecutor(connection)
+        _migrated = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return _migrated
+
+
+def _pgvector() -> Part:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
+        found = cursor.fetchone()
+    return {"ok": found is not None, "version": found[0] if found else None}
+
+
+def _redis() -> Part:
+    with redis.Redis.from_url(settings.ENV.redis_url, socket_timeout=1, socket_connect_timeout=1) as client:
+        return {"ok": True, "version": client.info("server")["redis_version"]}
+
+
+def _worker() -> Part:
+    pulse = caching.last_pulse()
+    age = None if pulse is None else round(time.time() - pulse, 1)
+    return {"ok": age is not None and age < LATE_SECONDS, "last_seen_seconds": age}
+
+
+def _beat() -> Part:
+    last = (
+        PeriodicTask.objects.filter(task="memories.tasks.sweep").values_list("last_run_at", flat=True).first()
+    )
+    age = None if last is None else (timezone.now() - last).total_seconds()
+    return {"ok": age is not None and age < LATE_SECONDS, "last_seen_seconds": age and round(age, 1)}
+
+
+def _provider() -> Part:
+    """The set-up alone: a call would cost money at every probe. What calls say shows in the backlog."""
+    faults = [
+        fault
+        for fault in check_provider() + check_database(databases=["default"])
+        if isinstance(fault, Error)
+    ]
+    env = settings.ENV
+    return {
+        "ok": not faults,
+        "provider": env.embedding_provider,
+        **({"detail": " ".join(f"{fault.msg} {fault.hint}" for fault in faults)} if faults else {}),
+    }
+
+
+def _jobs() -> Part:
+    state = backlog.measure()
+    late = state.oldest_age_seconds > BACKLOG_LATE_SECONDS
+    return {
+        "ok": not late,
+        "backlog": state.open_jobs,
+        "oldest_age_seconds": round(state.oldest_age_seconds, 1),
+        "buried": state.buried_jobs,
+    }
+
+
+PARTS: dict[str, Callable[[], Part]] = {
+    "database": _database,
+    "pgvector": _pgvector,
+    "redis": _redis,
+    "worker": _worker,
+    "beat": _beat,
+    "provider": _provider,
+    "jobs": _jobs,
+}

@@ -1,0 +1,54 @@
+"""`/metrics` for Prometheus: what every process counted, and the job backlog as the database knows it."""
+
+import os
+from collections.abc import Iterator
+
+from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from memories import backlog
+from tenants.models import Scope
+
+
+class BacklogCollector(Collector):
+    """Gauges that no process owns: read from the job table at each scrape."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Open jobs, the oldest's age, buried jobs."""
+        state = backlog.measure()
+        yield GaugeMetricFamily("memory_jobs_backlog", "Embedding jobs not done", value=state.open_jobs)
+        yield GaugeMetricFamily(
+            "memory_jobs_oldest_age_seconds",
+            "Age of the oldest embedding job not done",
+            value=state.oldest_age_seconds,
+        )
+        yield GaugeMetricFamily("memory_jobs_buried", "Embedding jobs given up", value=state.buried_jobs)
+
+
+class MetricsView(APIView):
+    """For Prometheus, which sends an operator's key as its bearer token."""
+
+    scopes = {"GET": Scope.ADMIN}
+    operators_only = True
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> HttpResponse:
+        """The text exposition of all processes together where PROMETHEUS_MULTIPROC_DIR is set, else of this one."""
+        text = generate_latest(_counted())
+        own = CollectorRegistry()
+        own.register(BacklogCollector())
+        return HttpResponse(text + generate_latest(own), content_type=CONTENT_TYPE_LATEST)
+
+
+def _counted() -> CollectorRegistry:
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry

@@ -1,0 +1,153 @@
+"""Who is asking: key -> tenant and scopes.
+
+A wrong, unknown, revoked and malformed key all get the same answer, and a key of tenant A never learns whether
+tenant B exists.
+"""
+
+import hmac
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed, NotFound, PermissionDenied
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from tenants import keys
+from tenants.models import ApiKey, Scope, Tenant
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # which imports this module through its settings
+
+ALL_SCOPES = frozenset(Scope.values)
+LAST_USED_EVERY = timedelta(minutes=1)
+NO_KEY = "This needs an API key: send it as X-API-Key, or as Authorization: Bearer."
+BAD_KEY = "The API key is not valid."
+OTHER_TENANT = "The API key does not belong to this tenant."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """Who is asking. `tenant` is None for an operator, who may name any tenant."""
+
+    tenant: Tenant | None
+    scopes: frozenset[str]
+    key_prefix: str
+    is_authenticated: bool = True
+
+    @property
+    def is_operator(self) -> bool:
+        """Operators work across tenants."""
+        return self.tenant is None
+
+
+class KeyAuthentication(BaseAuthentication):
+    """`X-API-Key: <key>` or `Authorization: Bearer <key>`; without a key only while open access lasts."""
+
+    def authenticate(self, request: Request) -> tuple[Caller, None]:
+        """The caller, or AuthenticationFailed (401)."""
+        plain = _key_in(request)
+        if plain is None:
+            return _open_caller(), None
+        return _operator(plain) or _key_holder(plain), None
+
+    def authenticate_header(self, request: Request) -> str:
+        """Makes DRF answer 401 and tells clients how to come in."""
+        return 'Bearer realm="AI Memory Layer"'
+
+
+class HasScope(BasePermission):
+    """The view's `scopes` say what a method needs; by default GET reads and everything else writes."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        """Whether the caller's key has the scope; the refusal says which one it lacks."""
+        needed = getattr(view, "scopes", {}).get(request.method, _default_scope(request.method or "GET"))
+        caller = cast(Caller, request.user)
+        if needed not in caller.scopes:
+            raise PermissionDenied(f"The API key lacks the scope '{needed}'.")
+        if getattr(view, "operators_only", False) and not caller.is_operator:
+            raise PermissionDenied("This is for the operator of the installation.")
+        return True
+
+
+def tenant_of(caller: Caller, name: str | None, *, may_create: bool = False) -> Tenant:
+    """The tenant that a request is about.
+
+    A tenant's own key needs no name and may give no other. An operator names one; an unknown one is created if
+    `may_create` and the installation allows it. Raises NotFound (404) or PermissionDenied (403).
+    """
+    tenant = caller.tenant
+    if tenant is not None:
+        if name not in (None, "", tenant.name):
+            raise PermissionDenied(OTHER_TENANT)
+    else:
+        tenant = _named_tenant(name, may_create=may_create and settings.ENV.creates_tenants)
+    if tenant.suspended_at is not None:
+        raise PermissionDenied("The tenant is suspended.")
+    return tenant
+
+
+def _named_tenant(name: str | None, *, may_create: bool) -> Tenant:
+    if not name:
+        raise NotFound("An operator's request must name its tenant_id.")
+    tenant = Tenant.objects.filter(name=name).first()
+    if tenant is None and may_create:
+        tenant, _ = Tenant.objects.get_or_create(name=name)
+    if tenant is None:
+        raise NotFound("There is no such tenant. Create it with `manage.py create_tenant`.")
+    return tenant
+
+
+def _default_scope(method: str) -> str:
+    return Scope.READ if method in ("GET", "HEAD", "OPTIONS") else Scope.WRITE
+
+
+def _key_in(request: Request) -> str | None:
+    if header := request.headers.get("X-API-Key"):
+        return str(header)
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" and value.strip() else None
+
+
+def _open_caller() -> Caller:
+    """Open access ends with the first key that exists, configured or stored."""
+    if (
+        not settings.ENV.open_access
+        or settings.ENV.api_keys
+        or ApiKey.objects.usable(timezone.now()).exists()
+    ):
+        raise AuthenticationFailed(NO_KEY)
+    return Caller(tenant=None, scopes=ALL_SCOPES, key_prefix="open-access")
+
+
+def _operator(plain: str) -> Caller | None:
+    """MEMORY_API_KEYS; every one is compared, so that time does not tell which came close."""
+    offered = keys.digest(plain)
+    found = [
+        hmac.compare_digest(offered, keys.digest(key.get_secret_value())) for key in settings.ENV.api_keys
+    ]
+    return Caller(tenant=None, scopes=ALL_SCOPES, key_prefix="operator") if any(found) else None
+
+
+def _key_holder(plain: str) -> Caller:
+    now = timezone.now()
+    prefix = keys.prefix_of(plain)
+    key = (
+        ApiKey.objects.usable(now).select_related("tenant").filter(prefix=prefix).first() if prefix else None
+    )
+    if not keys.matches(plain, bytes(key.digest) if key else bytes(32)) or key is None:
+        raise AuthenticationFailed(BAD_KEY)
+    _note_use(key, now)
+    return Caller(tenant=key.tenant, scopes=frozenset(key.scopes), key_prefix=key.prefix)
+
+
+def _note_use(key: ApiKey, now: Any) -> None:
+    """At most once a minute: a write per request would make the key's row the hottest of the database."""
+    stale = now - LAST_USED_EVERY
+    if key.last_used_at is None or key.last_used_at < stale:
+        due = Q(last_used_at=None) | Q(last_used_at__lt=stale)
+        ApiKey.objects.filter(due, pk=key.pk).update(last_used_at=now)

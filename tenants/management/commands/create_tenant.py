@@ -1,0 +1,22 @@
+"""`manage.py create_tenant acme`"""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from tenants.lifecycle import create_tenant
+
+
+class Command(BaseCommand):
+    help = "Create a tenant. Its name is the tenant_id that callers of the API use."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            tenant = create_tenant(name=options["name"])
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
+        self.stdout.write(f"Created tenant {tenant.name}.")

@@ -1,0 +1,96 @@
+"""The cast: acme's bot writes and reads, acme's reader only reads, globex's bot is the outsider, the operator runs
+the installation. Everybody knows them."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from memories import caching, tasks
+from tenants.lifecycle import create_key
+from tenants.models import Tenant
+from tests.factories import TenantFactory
+
+
+@dataclass
+class Api:
+    """A client that speaks JSON with somebody's key; no key: a stranger."""
+
+    key: str | None = None
+
+    def __post_init__(self) -> None:
+        self.client = Client(raise_request_exception=False)
+
+    def get(self, path: str, **params: Any):
+        return self.client.get(path, params, **self._headers())
+
+    def post(self, path: str, body: Any, **headers: str):
+        return self._send("POST", path, body, **headers)
+
+    def patch(self, path: str, body: Any):
+        return self._send("PATCH", path, body)
+
+    def delete(self, path: str):
+        return self.client.delete(path, **self._headers())
+
+    def _send(self, method: str, path: str, body: Any, **headers: str):
+        data = body if isinstance(body, str | bytes) else json.dumps(body)
+        return self.client.generic(
+            method, path, data, "application/json", headers=headers or None, **self._headers()
+        )
+
+    def _headers(self) -> dict[str, str]:
+        return {"HTTP_X_API_KEY": self.key} if self.key else {}
+
+
+@pytest.fixture(autouse=True)
+def _fresh_cache():
+    """Redis is shared by all tests, and an outage that a test made must not outlast it."""
+    cache.clear()
+    caching._outage.until = 0.0
+
+
+@pytest.fixture(autouse=True)
+def hints(monkeypatch):
+    """The Celery messages that would have been sent: no worker runs here."""
+    sent: list[dict[str, Any]] = []
+    monkeypatch.setattr(tasks.embed_pending, "apply_async", lambda **options: sent.append(options))
+    return sent
+
+
+@pytest.fixture
+def acme(db) -> Tenant:
+    return TenantFactory(name="acme")
+
+
+@pytest.fixture
+def globex(db) -> Tenant:
+    return TenantFactory(name="globex")
+
+
+@pytest.fixture
+def bot(acme) -> Api:
+    return Api(create_key(tenant=acme, scopes=["read", "write"])[1])
+
+
+@pytest.fixture
+def reader(acme) -> Api:
+    return Api(create_key(tenant=acme, scopes=["read"])[1])
+
+
+@pytest.fixture
+def outsider(globex) -> Api:
+    return Api(create_key(tenant=globex, scopes=["read", "write"])[1])
+
+
+@pytest.fixture
+def operator(db) -> Api:
+    return Api(create_key(tenant=None, scopes=["read", "write", "admin"])[1])
+
+
+@pytest.fixture
+def stranger(db) -> Api:
+    return Api()

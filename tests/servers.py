@@ -1,0 +1,48 @@
+"""Pytest plugin: throw-away PostgreSQL and Redis for the whole test run.
+
+Loaded with `-p tests.servers`, so that its wrapper runs before pytest-django reads the settings, which name
+the servers. With MEMORY_DATABASE_URL and MEMORY_REDIS_URL set, those servers are used and nothing is
+started.
+"""
+
+import atexit
+import contextlib
+import os
+from collections.abc import Generator
+
+import pytest
+
+from memory_layer.embedded.errors import EmbeddedError
+from memory_layer.embedded.throwaway import throwaway_servers
+
+_SETTINGS = {
+    "MEMORY_EMBEDDING_PROVIDER": "mock",
+    "MEMORY_SECRET_KEY": "a-secret-for-tests-only-0123456789-0123456789-0123456789",
+}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests() -> Generator[None, None, None]:
+    """A wrapper runs before pytest-django's own hook. Workers of pytest-xdist inherit the URLs."""
+    os.environ.update(_SETTINGS)
+    if not (os.environ.get("MEMORY_DATABASE_URL") and os.environ.get("MEMORY_REDIS_URL")):
+        try:
+            _start()
+        except EmbeddedError as error:
+            raise pytest.UsageError(str(error)) from error
+    return (yield)
+
+
+def _start() -> None:
+    running = contextlib.ExitStack()
+    servers = running.enter_context(throwaway_servers())
+    os.environ["MEMORY_DATABASE_URL"] = os.environ.get("MEMORY_DATABASE_URL") or servers.database_url
+    os.environ["MEMORY_REDIS_URL"] = os.environ.get("MEMORY_REDIS_URL") or servers.redis_url
+    owner = os.getpid()
+
+    def stop() -> None:
+        if os.getpid() == owner:  # a test's forked child runs exit handlers as well
+            running.close()
+
+    # Not pytest_unconfigure: it is not called for --help or a usage error.
+    atexit.register(stop)
