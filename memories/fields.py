@@ -54,6 +54,17 @@ class BoundedTextField(serializers.CharField):
             )
 
 
+class ChoiceField(serializers.ChoiceField):
+    """One of a few words; the refusal lists them and does not repeat what was sent, which may be anything."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """The word itself."""
+        if not isinstance(data, str) or data not in self.choices:
+            message = f"Must be one of {', '.join(map(str, self.choices))}."
+            raise serializers.ValidationError(message, code="invalid_choice")
+        return data
+
+
 class MetadataField(serializers.JSONField):
     """A JSON object that PostgreSQL's jsonb can hold, within the limits."""
 

@@ -7,11 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models.functions import Now
 from django.utils import timezone
 
-from memories import importance, metrics, tasks
-from memories.models import EmbeddingJob, Message
+from memories import importance, metrics, outbox, tasks
+from memories.models import Message
 from memories.spaces import active_space
 from tenants.models import Tenant
 
@@ -80,7 +79,8 @@ def edit(*, tenant: Tenant, message_id: UUID, changes: Mapping[str, Any]) -> Mes
         _rescore(message, changes, text_changed=text_changed)
         message.save(update_fields=[*changes, "importance", "importance_is_explicit", "word_count"])
         if text_changed:
-            _enqueue_again(message)
+            outbox.enqueue_again(message, space_id=active_space().id)
+            transaction.on_commit(tasks.hint)
     return message
 
 
@@ -105,7 +105,7 @@ def _store(tenant: Tenant, messages: Sequence[NewMessage]) -> list[Stored]:
         stored.append(Stored(message=row, replayed=before is not None))
     if conflicts:
         raise ExternalIdConflict(conflicts)
-    _insert([each.message for each in stored if not each.replayed])
+    _insert(tenant, [each.message for each in stored if not each.replayed])
     return stored
 
 
@@ -144,14 +144,10 @@ def _row(tenant: Tenant, new: NewMessage, now: datetime) -> Message:
     )
 
 
-def _insert(rows: Sequence[Message]) -> None:
+def _insert(tenant: Tenant, rows: Sequence[Message]) -> None:
     if not rows:
         return
-    space = active_space()
-    Message.objects.bulk_create(rows)
-    EmbeddingJob.objects.bulk_create(
-        [EmbeddingJob(tenant_id=row.tenant_id, message_id=row.id, space=space) for row in rows]
-    )
+    outbox.insert(rows, tenant_id=tenant.id, space_id=active_space().id)
     transaction.on_commit(lambda: _after_commit(len(rows)))
 
 
@@ -167,21 +163,3 @@ def _rescore(message: Message, changes: Mapping[str, Any], *, text_changed: bool
     elif text_changed and not message.importance_is_explicit:
         scored = importance.score(role=message.role, content=message.content, word_count=message.word_count)
         message.importance = scored.value
-
-
-def _enqueue_again(message: Message) -> None:
-    """A fresh job, or the running one with its lease taken away: the vector of the old text cannot land after."""
-    EmbeddingJob.objects.bulk_create(
-        [
-            EmbeddingJob(
-                tenant_id=message.tenant_id,
-                message_id=message.id,
-                space=active_space(),
-                next_attempt_at=Now(),
-            )
-        ],
-        update_conflicts=True,
-        unique_fields=["tenant", "message_id", "space"],
-        update_fields=["next_attempt_at", "lease_token", "attempts", "last_error", "buried_at"],
-    )
-    transaction.on_commit(tasks.hint)

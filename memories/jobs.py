@@ -71,7 +71,7 @@ def due_jobs() -> bool:
     """Whether any job could be claimed now."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT EXISTS (SELECT FROM memories_embeddingjob WHERE buried_at IS NULL AND next_attempt_at <= now())"
+            "SELECT EXISTS (SELECT FROM memories_embeddingjob WHERE buried_at IS NULL AND next_attempt_at <= statement_timestamp())"
         )
         return bool(cursor.fetchone()[0])
 
@@ -102,12 +102,12 @@ def _claim(*, space_id: int, token: uuid.UUID) -> list[Claim]:
             """
             WITH due AS (
                 SELECT tenant_id, id FROM memories_embeddingjob
-                WHERE buried_at IS NULL AND next_attempt_at <= now() AND space_id = %s
+                WHERE buried_at IS NULL AND next_attempt_at <= statement_timestamp() AND space_id = %s
                 ORDER BY next_attempt_at LIMIT %s FOR UPDATE SKIP LOCKED
             ), claimed AS (
                 UPDATE memories_embeddingjob job
                 SET lease_token = %s, attempts = LEAST(attempts + 1, 32767),
-                    next_attempt_at = now() + make_interval(secs => %s)
+                    next_attempt_at = statement_timestamp() + make_interval(secs => %s)
                 FROM due WHERE job.tenant_id = due.tenant_id AND job.id = due.id
                 RETURNING job.id, job.tenant_id, job.message_id, job.attempts
             )

@@ -50,6 +50,8 @@ def read(path: Path) -> list[Conversation]:
     """All conversations of a file; ValueError with a sentence if it is not of this format."""
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(rows, list):
+            raise TypeError("not a list of conversations")
         return [_conversation(row, index) for index, row in enumerate(rows)]
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is not in LoCoMo's format: {type(error).__name__} {error}") from error

@@ -36,20 +36,6 @@ def in_first_person(text: str, names: Collection[str]) -> str:
     return _WORD.sub(replace, text)
 
 
-def without_names(text: str, names: Collection[str]) -> str:
-    """The text without the named people: nearly every message is by one of them, so their names tell little.
-
-    A text of nothing but names stays as it is.
-    """
-    rest = _WORD.sub(lambda match: "" if _name_in(match, text) in names else match.group(), text)
-    return rest if _WORD.search(rest) else text
-
-
-def speaker_key(name: str) -> str:
-    """What a speaker is called by: the first word of the name, in lower case."""
-    return name.split(" ")[0].lower()
-
-
 def _name_in(match: re.Match[str], text: str) -> str:
     word = match.group()
     for ending in _POSSESSIVE:

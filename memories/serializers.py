@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from memories.fields import (
     BoundedTextField,
+    ChoiceField,
     CreatedAtField,
     IdentifierField,
     ImportanceField,
@@ -25,6 +26,8 @@ CONTENT_BYTES = 64 * 1024
 QUERY_BYTES = 8 * 1024
 BATCH_MESSAGES = 1000
 TOP_K_MAX = 100
+# Looking for what was meant takes time: a body of nothing but unknown fields is not worth it.
+UNKNOWN_NAMED = 10
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -33,7 +36,7 @@ class StrictSerializer(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         """The validated values; a ValidationError names every fault, unknown fields among them."""
         unknown = [name for name in data if name not in self.fields] if isinstance(data, Mapping) else []
-        faults = {str(name)[:MAX_LENGTH]: [_unknown(name, self.fields)] for name in unknown}
+        faults = {str(name)[:MAX_LENGTH]: [_unknown(name, self.fields)] for name in unknown[:UNKNOWN_NAMED]}
         try:
             values = super().to_internal_value(data)
         except serializers.ValidationError as error:
@@ -44,7 +47,7 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 
 def _unknown(name: Any, known: Mapping[str, Any]) -> serializers.ErrorDetail:
-    close = difflib.get_close_matches(str(name), known, n=1)
+    close = difflib.get_close_matches(str(name)[:MAX_LENGTH], known, n=1)
     return serializers.ErrorDetail(
         "There is no such field" + (f"; did you mean {close[0]}?" if close else "."), code="unknown"
     )
@@ -55,7 +58,7 @@ class MessageIn(StrictSerializer):
 
     tenant_id = IdentifierField(required=False)
     conversation_id = IdentifierField()
-    role = serializers.ChoiceField(choices=Role.choices)
+    role = ChoiceField(choices=Role.choices)
     content = BoundedTextField(max_bytes=CONTENT_BYTES)
     name = IdentifierField(required=False, help_text="The speaker's name.")
     user_id = IdentifierField(required=False)
@@ -135,7 +138,7 @@ class FiltersIn(TenantIn):
     conversation_id = IdentifierField(required=False)
     user_id = IdentifierField(required=False)
     agent_id = IdentifierField(required=False)
-    role = serializers.ChoiceField(choices=Role.choices, required=False)
+    role = ChoiceField(choices=Role.choices, required=False)
     since = serializers.DateTimeField(required=False, help_text="From this moment on.")
     until = serializers.DateTimeField(required=False, help_text="Before this moment.")
 
@@ -145,7 +148,7 @@ class SearchIn(FiltersIn):
 
     query = BoundedTextField(max_bytes=QUERY_BYTES)
     top_k = serializers.IntegerField(min_value=1, max_value=TOP_K_MAX, default=5)
-    mode = serializers.ChoiceField(choices=MODES, default=HYBRID)
+    mode = ChoiceField(choices=MODES, default=HYBRID)
     explain = serializers.BooleanField(default=False)
 
 

@@ -4,7 +4,7 @@ The embedding job row in PostgreSQL is the truth and a Celery message only a hin
 seconds, never a memory.
 """
 
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 SWEEP_SECONDS = 15
 # A task still running at this age is delivered again. It must exceed the longest task (time limit 120 s), and
@@ -51,5 +51,8 @@ def broker_url(redis_url: str) -> str:
     parts = urlsplit(redis_url)
     if parts.scheme != "unix":
         return redis_url
-    database = parse_qs(parts.query).get("db", ["0"])[0]
-    return f"redis+socket://{unquote(parts.path)}?virtual_host={database}"
+    options = dict(parse_qsl(parts.query))
+    who = parts.netloc.rpartition("@")[0]
+    if not who and "password" in options:
+        who = f"{quote(options.get('username', ''), safe='')}:{quote(options['password'], safe='')}"
+    return f"redis+socket://{who and who + '@'}{parts.path}?virtual_host={options.get('db', '0')}"

@@ -42,8 +42,9 @@ class Env(BaseModel):
     tenant_auto_create: bool | None = None
 
     # the servers behind
-    database_url: str = "postgresql://memory@localhost/memory"
-    redis_url: str = "redis://localhost:6379/0"
+    # A URL may hold a password: not in the repr.
+    database_url: str = Field("postgresql://memory@localhost/memory", repr=False)
+    redis_url: str = Field("redis://localhost:6379/0", repr=False)
     database_pool_size: int = Field(8, ge=1, le=200)  # connections of one web process
 
     # embeddings
@@ -179,6 +180,8 @@ def _values(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
             values[known[variable]] = environ[name] if name == variable else _read(environ[name])
         except OSError as error:
             faults.append(f"{name} names a file that cannot be read: {error.strerror}")
+        except UnicodeDecodeError:
+            faults.append(f"{name} names a file that is not UTF-8 text")
     return values, faults
 
 

@@ -110,7 +110,16 @@ def flatten(detail: Any, field: str = "") -> Iterator[dict[str, str]]:
         for inner in detail:
             yield from flatten(inner, field)
     else:
-        yield {"field": field, "message": str(detail), "code": getattr(detail, "code", "invalid")}
+        yield {
+            "field": _printable(field),
+            "message": _printable(str(detail)),
+            "code": getattr(detail, "code", "invalid"),
+        }
+
+
+def _printable(text: str) -> str:
+    """A lone surrogate in a field's name cannot be sent: shown as its escape."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _join(field: str, key: Any) -> str:

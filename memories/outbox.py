@@ -1,0 +1,65 @@
+"""Messages and their embedding jobs, written together: a message without a job would never be embedded."""
+
+import json
+from collections.abc import Sequence
+
+from django.db import connection
+from django.db.models.functions import Now
+
+from memories.models import EmbeddingJob, Message
+from memories.querysets import PENDING
+
+# Column -> array type. One statement over arrays takes a sixth of the time of two bulk_create().
+_COLUMNS = {
+    "id": "uuid",
+    "conversation_id": "text",
+    "role": "text",
+    "name": "text",
+    "user_id": "text",
+    "agent_id": "text",
+    "external_id": "text",
+    "content": "text",
+    "metadata": "jsonb",
+    "importance": "float8",
+    "importance_is_explicit": "boolean",
+    "pinned": "boolean",
+    "word_count": "int",
+    "created_at": "timestamptz",
+}
+_NAMES = ", ".join(_COLUMNS)
+_ARRAYS = ", ".join(f"%s::{kind}[]" for kind in _COLUMNS.values())
+# A foreign key is checked at the end of the statement, when both rows are there.
+_INSERT = f"""
+    WITH stored AS (
+        INSERT INTO memories_message (tenant_id, {_NAMES}) SELECT %s, * FROM unnest({_ARRAYS}) AS new({_NAMES})
+        RETURNING id)
+    INSERT INTO memories_embeddingjob (tenant_id, message_id, space_id, attempts, last_error)
+    SELECT %s, id, %s, 0, '' FROM stored
+"""  # noqa: S608 - made of the constants above
+
+
+def insert(messages: Sequence[Message], *, tenant_id: int, space_id: int) -> None:
+    """Insert messages of one tenant, and a job for each; IntegrityError where a constraint refuses them."""
+    columns = [[_value(message, name) for message in messages] for name in _COLUMNS]
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, [tenant_id, *columns, tenant_id, space_id])
+
+
+def enqueue_again(message: Message, *, space_id: int) -> None:
+    """A fresh job, or the running one with its lease taken away: the old text's vector cannot land after this."""
+    EmbeddingJob.objects.bulk_create(
+        [
+            EmbeddingJob(
+                tenant_id=message.tenant_id, message_id=message.id, space_id=space_id, next_attempt_at=Now()
+            )
+        ],
+        update_conflicts=True,
+        unique_fields=["tenant", "message_id", "space"],
+        update_fields=["next_attempt_at", "lease_token", "attempts", "last_error", "buried_at"],
+    )
+    message.job_state = PENDING
+
+
+def _value(message: Message, name: str) -> object:
+    value = getattr(message, name)
+    return json.dumps(value) if name == "metadata" else value

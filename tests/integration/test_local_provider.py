@@ -1,0 +1,53 @@
+"""The provider local: real vectors, offline."""
+
+import math
+
+import pytest
+
+from memories.embeddings import EmbeddingError, checked
+from memories.embeddings.base import ProviderConfig
+from memories.embeddings.local import LocalProvider
+
+
+def config(**changes):
+    values = {"model": "l2_supercat", "dimensions": 256, "base_url": "", "api_key": "", "timeout_seconds": 1}
+    return ProviderConfig(**values | changes)
+
+
+@pytest.fixture(scope="module")
+def provider():
+    return LocalProvider(config())
+
+
+def similarity(provider, left: str, right: str) -> float:
+    a, b = checked(provider.embed([left, right]), count=2, dimensions=256)
+    return sum(x * y for x, y in zip(a, b, strict=True))
+
+
+def test_it_knows_what_words_mean(provider):
+    near = similarity(provider, "my dog is ill", "the puppy needs a vet")
+    far = similarity(provider, "my dog is ill", "the quarterly tax report")
+    assert near > far + 0.1
+
+
+def test_it_never_asks_the_network(provider, monkeypatch):
+    import socket
+
+    monkeypatch.setattr(socket, "socket", None)
+    assert len(LocalProvider(config()).embed(["offline"])[0]) == 256
+
+
+@pytest.mark.parametrize("text", ["🧠", "日本語", "x" * 65536, "a\n\n\tb", "0"])
+def test_strange_texts_have_vectors_too(provider, text):
+    [vector] = checked(provider.embed([text]), count=1, dimensions=256)
+    assert math.isclose(math.hypot(*vector), 1.0)
+
+
+def test_other_dimensions_are_refused():
+    with pytest.raises(EmbeddingError, match="MEMORY_EMBEDDING_DIMENSIONS=256"):
+        LocalProvider(config(dimensions=128))
+
+
+def test_another_model_is_refused():
+    with pytest.raises(EmbeddingError, match="no-such-model"):
+        LocalProvider(config(model="no-such-model"))
