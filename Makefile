@@ -9,6 +9,11 @@ DEV_LOCKS := requirements/dev.txt
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes
 SETS := base embedded local dev
 
+# An environment whose Python is gone (upgraded, moved) is none: forget what was installed in it.
+ifneq ($(shell test -x $(PY) || echo broken),)
+$(shell rm -f $(VENV)/.run $(VENV)/.dev)
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help run test bench lint format lock clean
 
@@ -21,13 +26,13 @@ run: $(VENV)/.run ## install, start the embedded servers, serve on http://localh
 test: $(VENV)/.dev ## install, run all tests against embedded servers (ARGS="-k search")
 	@$(PY) -m pytest $(ARGS)
 
-bench: $(VENV)/.dev ## measure
-	@$(PY) -m pytest tests/benchmarks -s $(ARGS)
+bench: $(VENV)/.dev ## figures of a whole running stack (DATASET=locomo.json adds retrieval quality)
+	@$(PY) -m tests.benchmarks $(DATASET)
 
 lint: $(VENV)/.dev ## style, types, layers, missing migrations
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m memory_layer.embedded exec -- $(PY) -m mypy memory_layer memories retention tenants
+	$(PY) -m mypy memory_layer memories retention tenants
 	$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 	$(PY) -m memory_layer.embedded exec -- $(PY) manage.py makemigrations --check --dry-run
 

@@ -1,14 +1,34 @@
+from typing import Any
+
+from django import forms
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from rest_framework.exceptions import ValidationError as ApiValidationError
 
+from memories import ingest
+from memories.fields import MetadataField
 from memories.models import EmbeddingJob, EmbeddingSpace, Message
+
+
+class MessageForm(forms.ModelForm):
+    """What the API refuses is refused here too."""
+
+    def clean_metadata(self) -> dict[str, Any]:
+        """An object within the API's limits; an emptied box is an empty object."""
+        value = self.cleaned_data["metadata"]
+        try:
+            return MetadataField().to_internal_value({} if value is None else value)
+        except ApiValidationError as error:
+            raise ValidationError([str(detail) for detail in error.detail]) from error
 
 
 @admin.register(Message)
 class MessageAdmin(admin.ModelAdmin):
     """Read and browse. Text is changed through the API, which embeds it again."""
 
+    form = MessageForm
     list_display = [
         "created_at",
         "tenant",
@@ -43,6 +63,12 @@ class MessageAdmin(admin.ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
         """Without the index document, which no page shows."""
         return super().get_queryset(request).defer("document")
+
+    def save_model(self, request: HttpRequest, obj: Message, form: forms.ModelForm, change: bool) -> None:
+        """Through the use case: the row as the page read it may be stale."""
+        changes = {name: form.cleaned_data[name] for name in form.changed_data}
+        if changes:
+            ingest.edit(tenant=obj.tenant, message_id=obj.id, changes=changes)
 
     @admin.display(description="content")
     def short_content(self, message: Message) -> str:

@@ -20,7 +20,8 @@ def measure() -> Backlog:
         cursor.execute(
             """
             SELECT count(*) FILTER (WHERE buried_at IS NULL),
-                   coalesce(extract(epoch FROM statement_timestamp() - min(created_at) FILTER (WHERE buried_at IS NULL)), 0)::float8,
+                   coalesce(extract(epoch FROM statement_timestamp()
+                                    - min(created_at) FILTER (WHERE buried_at IS NULL)), 0)::float8,
                    count(*) FILTER (WHERE buried_at IS NOT NULL)
             FROM memories_embeddingjob
             """

@@ -67,15 +67,6 @@ def run_batch() -> int:
     return len(claims)
 
 
-def due_jobs() -> bool:
-    """Whether any job could be claimed now."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT EXISTS (SELECT FROM memories_embeddingjob WHERE buried_at IS NULL AND next_attempt_at <= statement_timestamp())"
-        )
-        return bool(cursor.fetchone()[0])
-
-
 def _embed_and_store(claims: Sequence[Claim], *, space_id: int, token: uuid.UUID) -> None:
     """Embed the batch; where a text is refused, halve the batch until that text stands alone, and bury it.
 

@@ -95,7 +95,7 @@ class Message(models.Model):
     @property
     def embedding_status(self) -> str:
         """pending, ready or failed, as with_embedding_status() read it; a row stored just now waits for its vector."""
-        return getattr(self, "job_state", PENDING)
+        return str(self.__dict__.get("job_state", PENDING))
 
 
 class EmbeddingSpace(models.Model):

@@ -7,7 +7,6 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from memories.models import EmbeddingJob, Message
-from memories.querysets import PENDING
 
 # Column -> array type. One statement over arrays takes a sixth of the time of two bulk_create().
 _COLUMNS = {
@@ -57,7 +56,6 @@ def enqueue_again(message: Message, *, space_id: int) -> None:
         unique_fields=["tenant", "message_id", "space"],
         update_fields=["next_attempt_at", "lease_token", "attempts", "last_error", "buried_at"],
     )
-    message.job_state = PENDING
 
 
 def _value(message: Message, name: str) -> object:

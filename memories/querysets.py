@@ -1,10 +1,10 @@
 """Steps on messages and jobs that read aloud; every query of a tenant's rows starts with for_tenant."""
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.models import Case, Exists, OuterRef, Q, TextField, Value, When
+from django.db.models.functions import Now
 
 if TYPE_CHECKING:
     from memories.models import EmbeddingJob, Message  # noqa: F401 - names for the type checker
@@ -54,6 +54,6 @@ class EmbeddingJobQuerySet(models.QuerySet["EmbeddingJob"]):
         """Given up, with a reason in `last_error`."""
         return self.filter(buried_at__isnull=False)
 
-    def due(self, now: datetime) -> "EmbeddingJobQuerySet":
-        """Open, and neither backing off nor leased at `now`."""
-        return self.open().filter(next_attempt_at__lte=now)
+    def due(self) -> "EmbeddingJobQuerySet":
+        """Open, and neither backing off nor leased, by the database's clock: hosts may disagree."""
+        return self.open().filter(next_attempt_at__lte=Now())

@@ -9,6 +9,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from memories import caching, jobs, metrics
+from memories.models import EmbeddingJob
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +29,7 @@ def embed_pending() -> int:
 def sweep() -> None:
     """On beat: picks up what a lost hint or a dead worker left, and is the pulse that health reads."""
     caching.record_pulse(time.time())
-    if jobs.due_jobs():
+    if EmbeddingJob.objects.due().exists():
         hint()
 
 

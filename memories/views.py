@@ -55,7 +55,11 @@ class MessagesView(APIView):
         headers = {REPLAYED: "true"} if stored.replayed else {}
         return Response(serializers.StoredOut(stored.message).data, status=201, headers=headers)
 
-    @extend_schema(parameters=[serializers.ListIn, METADATA_PARAMETER], responses=serializers.MessagePage)
+    @extend_schema(
+        operation_id="v1_messages_list",
+        parameters=[serializers.ListIn, METADATA_PARAMETER],
+        responses=serializers.MessagePage,
+    )
     def get(self, request: Request) -> Response:
         """Messages, newest first."""
         values, metadata = _query(serializers.ListIn, request.query_params)

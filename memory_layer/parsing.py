@@ -1,8 +1,10 @@
 """Reading JSON from strangers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
@@ -18,3 +20,17 @@ class StrictJSONParser(JSONParser):
             return super().parse(stream, media_type, parser_context)
         except RecursionError as error:
             raise ParseError("JSON parse error - nested too deeply") from error
+
+
+class Utf8Middleware:
+    """Everything is read as UTF-8, as RFC 8259 asks, whatever charset a Content-Type claims.
+
+    Django would take the name for any of Python's codecs, of which some decompress and some read no text at all.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.encoding = settings.DEFAULT_CHARSET
+        return self.get_response(request)

@@ -4,6 +4,8 @@ Every answer of the API with a status of 400 and above is `application/problem+j
 `status`, `detail`, `request_id`, and for bad input `errors: [{field, message, code}]`.
 """
 
+import sys
+import traceback
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any
@@ -25,6 +27,8 @@ CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
 UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
 _HTML = ("/admin", "/docs")
+# Python refuses to read an integer of thousands of digits; a body this long is too long anyway.
+_LENGTH_DIGITS = 18
 
 
 def problem(
@@ -147,14 +151,16 @@ class BodyLimitMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         length = request.headers.get("Content-Length", "")
-        if length.isdecimal() and int(length) > settings.MAX_BODY_BYTES:
+        if length and not (length.isascii() and length.isdecimal()):
+            return problem_response(request, status=400, detail="Content-Length must be a number of bytes.")
+        if len(length) > _LENGTH_DIGITS or int(length or 0) > settings.MAX_BODY_BYTES:
             limit = settings.MAX_BODY_BYTES // (1024 * 1024)
             detail = f"The body is larger than {limit} MiB. Send it in smaller batches."
             return problem_response(request, status=413, detail=detail)
         return self.get_response(request)
 
 
-def bad_request(request: HttpRequest, _: Exception) -> HttpResponse:
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django names it
     """Django's handler400: a bad Host header, a malformed request."""
     return problem_response(
         request, status=400, detail="The request is malformed, or its Host is not served here."
@@ -170,8 +176,19 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's handler500: says only the request id; the log line with that id has the rest."""
+    _log_unexpected()
     if request.path.startswith(_HTML):
         return defaults.server_error(request)
     return problem_response(
         request, status=500, detail="An unexpected error. The log has it under this request_id."
+    )
+
+
+def _log_unexpected() -> None:
+    """The error's kind and its way through the code, without its message: a database's quotes the whole row."""
+    kind, _, trace = sys.exc_info()
+    log.error(
+        "unexpected_error",
+        error=kind.__name__ if kind else "",
+        trace=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(trace)],
     )

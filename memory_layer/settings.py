@@ -44,6 +44,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "memory_layer.logging.RequestLogMiddleware",
+    "memory_layer.parsing.Utf8Middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "memory_layer.problems.BodyLimitMiddleware",
@@ -93,7 +94,7 @@ DATABASES = {
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": ENV.redis_url,
+        "LOCATION": [ENV.redis_url],  # as a text, Django would split it at commas and semicolons
         "KEY_PREFIX": "memory",
         "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
     }

@@ -15,6 +15,7 @@ import pytest
 from memory_layer.embedded.errors import EmbeddedError
 from memory_layer.embedded.throwaway import throwaway_servers
 
+_URLS = ("MEMORY_DATABASE_URL", "MEMORY_REDIS_URL")
 _SETTINGS = {
     "MEMORY_EMBEDDING_PROVIDER": "mock",
     "MEMORY_SECRET_KEY": "a-secret-for-tests-only-0123456789-0123456789-0123456789",
@@ -24,8 +25,9 @@ _SETTINGS = {
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests() -> Generator[None, None, None]:
     """A wrapper runs before pytest-django's own hook. Workers of pytest-xdist inherit the URLs."""
+    _forget("MEMORY_", keep=_URLS)  # a developer's own settings are not what the tests are about
     os.environ.update(_SETTINGS)
-    if not (os.environ.get("MEMORY_DATABASE_URL") and os.environ.get("MEMORY_REDIS_URL")):
+    if not all(os.environ.get(name) for name in _URLS):
         try:
             _start()
         except EmbeddedError as error:
@@ -36,8 +38,11 @@ def pytest_load_initial_conftests() -> Generator[None, None, None]:
 def _start() -> None:
     running = contextlib.ExitStack()
     servers = running.enter_context(throwaway_servers())
-    os.environ["MEMORY_DATABASE_URL"] = os.environ.get("MEMORY_DATABASE_URL") or servers.database_url
-    os.environ["MEMORY_REDIS_URL"] = os.environ.get("MEMORY_REDIS_URL") or servers.redis_url
+    if not os.environ.get("MEMORY_DATABASE_URL"):
+        _forget("PG")  # PGPORT and the like, meant for another server
+        os.environ["MEMORY_DATABASE_URL"] = servers.database_url
+    if not os.environ.get("MEMORY_REDIS_URL"):
+        os.environ["MEMORY_REDIS_URL"] = servers.redis_url
     owner = os.getpid()
 
     def stop() -> None:
@@ -46,3 +51,8 @@ def _start() -> None:
 
     # Not pytest_unconfigure: it is not called for --help or a usage error.
     atexit.register(stop)
+
+
+def _forget(prefix: str, keep: tuple[str, ...] = ()) -> None:
+    for name in [name for name in os.environ if name.startswith(prefix) and name not in keep]:
+        del os.environ[name]

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from memory_layer.embedded.errors import EmbeddedError
+from memory_layer.embedded.joining import read_dotenv
 from memory_layer.embedded.supervisor import run
 from memory_layer.embedded.throwaway import throwaway_servers
 
@@ -22,10 +23,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     execute.add_argument("words", nargs="+", metavar="COMMAND")
     parsed = parser.parse_args(arguments)
     try:
-        return run(os.environ) if parsed.command == "run" else run_command(parsed.words)
+        if parsed.command == "exec":
+            return run_command(parsed.words)
+        read_dotenv()
+        return run(os.environ)
     except EmbeddedError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # during the start of throw-away servers, which are stopped by now
+        return 128 + signal.SIGINT
 
 
 def run_command(words: Sequence[str]) -> int:
@@ -35,9 +41,10 @@ def run_command(words: Sequence[str]) -> int:
     """
     with throwaway_servers() as servers:
         urls = {"MEMORY_DATABASE_URL": servers.database_url, "MEMORY_REDIS_URL": servers.redis_url}
+        own = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         secret = {"MEMORY_SECRET_KEY": os.environ.get("MEMORY_SECRET_KEY") or secrets.token_urlsafe(50)}
         try:
-            child = subprocess.Popen(words, env=os.environ | urls | secret)
+            child = subprocess.Popen(words, env=own | urls | secret)
         except OSError as error:
             raise EmbeddedError(f"Cannot run {words[0]}: {error.strerror}") from error
         signal.signal(signal.SIGINT, lambda *_: None)

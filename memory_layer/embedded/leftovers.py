@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from memory_layer.embedded.errors import EmbeddedError
@@ -22,8 +22,8 @@ from memory_layer.embedded.sockets import PREFIX
 PATIENCE_SECONDS = 60
 
 
-def record(data_dir: Path, processes: Iterable[Process], sockets: Path) -> None:
-    """Note what runs now. Replaced as a whole, so that a reader never sees half of it."""
+def record(data_dir: Path, processes: Iterable[Process], sockets: Path, urls: Mapping[str, str]) -> None:
+    """Note what runs now, and where. Replaced as a whole, so that a reader never sees half of it."""
     children = [
         {
             "name": process.name,
@@ -35,7 +35,9 @@ def record(data_dir: Path, processes: Iterable[Process], sockets: Path) -> None:
         if process.pid
     ]
     draft = data_dir / "running.json.new"
-    draft.write_text(json.dumps({"children": children, "sockets": str(sockets)}), encoding="utf-8")
+    draft.write_text(
+        json.dumps({"children": children, "sockets": str(sockets), "urls": dict(urls)}), encoding="utf-8"
+    )
     draft.replace(data_dir / "running.json")
 
 

@@ -22,6 +22,7 @@ from memory_layer.embedded.account import Account
 from memory_layer.embedded.binaries import POSTGRES_MAJOR
 from memory_layer.embedded.errors import EmbeddedError
 from memory_layer.embedded.process import Process, run_to_end
+from memory_layer.embedded.stale_lock import drop_stale_lock
 
 NAME = "memory"
 SUPERUSER = "postgres"
@@ -68,12 +69,13 @@ class Cluster:
         return self._process("PostgreSQL", command)
 
     def prepare(self, pause: Callable[[float], None]) -> None:
-        """Make the cluster unless it is there.
+        """Make the cluster unless it is there; the caller holds the lock of its data directory.
 
         Raises EmbeddedError for a cluster of another major version and when initdb fails.
         """
         if self.data.exists():
             self._refuse_other_version()
+            drop_stale_lock(self.data, pause)
         else:
             self._make(pause)
 

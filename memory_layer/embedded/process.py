@@ -41,6 +41,7 @@ class Process:
     orphan_signal: signal.Signals | None = None  # what the kernel sends when we die; None: stop_signal
     stop_seconds: float = 30
     _child: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
+    _log_begins: int = field(default=0, init=False, repr=False)
 
     @property
     def pid(self) -> int | None:
@@ -50,6 +51,7 @@ class Process:
     def start(self) -> None:
         """Spawn it, its output appended to the log file."""
         with _open_log(self.log) as log:
+            self._log_begins = log.tell()
             self._child = subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,
@@ -109,8 +111,8 @@ class Process:
             pause(POLL_SECONDS)
 
     def last_words(self) -> str:
-        """The end of the log, for error messages."""
-        return f"The end of {self.log}:\n{tail(self.log)}"
+        """The end of the log, for error messages: what this start wrote, nothing of earlier ones."""
+        return f"The end of {self.log}:\n{tail(self.log, self._log_begins)}"
 
     def _kill_group(self) -> None:
         # The group has its leader's pid, and the kernel gives no new process a number that names a group.
@@ -121,11 +123,11 @@ class Process:
                 return
 
 
-def tail(log: Path, lines: int = 20) -> str:
-    """The last lines of a text file, indented."""
+def tail(log: Path, begin: int = 0, lines: int = 20) -> str:
+    """The last lines of a text file behind byte `begin`, indented."""
     if not log.exists():
         return "  (no log)"
-    kept = log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
+    kept = log.read_bytes()[begin:].decode("utf-8", errors="replace").splitlines()[-lines:]
     return "\n".join(f"  {line}" for line in kept)
 
 

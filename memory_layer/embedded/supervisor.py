@@ -36,18 +36,24 @@ def run(environ: Mapping[str, str]) -> int:
     signals.install()
     data_dir = open_data_dir(environ.get("MEMORY_DATA_DIR", ""))
     with locked(data_dir):
-        stack = Stack(Wishes(environ), data_dir, signals)
         try:
             leftovers.clear(data_dir, pause=signals.pause, say=say)
-            stack.start()
-            stack.watch()
+            _serve(Stack(Wishes(environ), data_dir, signals))
         except StopRequested:
-            say("\nStopping")
-        finally:
-            stack.stop()
-            leftovers.forget(data_dir)
-    say("Stopped")
+            say("Stopped")
     return 0
+
+
+def _serve(stack: "Stack") -> None:
+    try:
+        stack.start()
+        stack.watch()
+    except StopRequested:
+        say("\nStopping")
+        raise
+    finally:
+        stack.stop()
+        leftovers.forget(stack.data_dir)
 
 
 class Stack:
@@ -95,12 +101,14 @@ class Stack:
             self.servers.stop(self.signals.hurried)
 
     def _start_servers(self) -> Servers:
-        say("Starting the database and the queue")
+        own = [not self.wishes.has("MEMORY_DATABASE_URL"), not self.wishes.has("MEMORY_REDIS_URL")]
+        if any(own):
+            say("Starting the database and the queue")
         self.servers = start_servers(
             self.data_dir,
             durable=True,
-            with_postgres=not self.wishes.has("MEMORY_DATABASE_URL"),
-            with_redis=not self.wishes.has("MEMORY_REDIS_URL"),
+            with_postgres=own[0],
+            with_redis=own[1],
             pause=self.signals.pause,
             say=say,
         )
@@ -129,18 +137,26 @@ class Stack:
 
     def _record(self) -> None:
         if self.servers:
-            leftovers.record(self.data_dir, self._processes(), self.servers.sockets.directory)
+            urls = {
+                "MEMORY_DATABASE_URL": self.servers.database_url,
+                "MEMORY_REDIS_URL": self.servers.redis_url,
+            }
+            leftovers.record(self.data_dir, self._processes(), self.servers.sockets.directory, urls)
 
 
 def _ready(host: str, port: int) -> bool:
-    """Whether the web process answers 200; asked without proxies."""
+    """Whether the web process is ready; asked without proxies.
+
+    A refusal (400 with MEMORY_ALLOWED_HOSTS that lacks localhost, a redirect to https) comes from a Django that
+    serves, only not under this name; 503 from one that cannot reach its servers.
+    """
     address = reachable(host).strip("[]")
     connection = http.client.HTTPConnection(
         "127.0.0.1" if address == "localhost" else address, port, timeout=5
     )
     try:
         connection.request("GET", "/health/ready", headers={"Host": f"localhost:{port}"})
-        return connection.getresponse().status == 200
+        return connection.getresponse().status < 500
     except (OSError, http.client.HTTPException):
         return False
     finally:

@@ -20,7 +20,7 @@ def test_a_survivor_is_ended_and_its_sockets_removed(tmp_path: Path) -> None:
     child = sleeper(tmp_path)
     child.start()
     pid = child.pid
-    leftovers.record(tmp_path, [child], sockets)
+    leftovers.record(tmp_path, [child], sockets, {})
     said: list[str] = []
     leftovers.clear(tmp_path, pause=lambda seconds: child.running() and time.sleep(seconds), say=said.append)
     assert not child.running()
@@ -32,7 +32,7 @@ def test_a_survivor_is_ended_and_its_sockets_removed(tmp_path: Path) -> None:
 def test_a_stranger_with_the_same_pid_is_spared(tmp_path: Path) -> None:
     child = sleeper(tmp_path)
     child.start()
-    leftovers.record(tmp_path, [child], tmp_path)
+    leftovers.record(tmp_path, [child], tmp_path, {})
     record = tmp_path / "running.json"
     record.write_text(record.read_text().replace(leftovers.born(child.pid), "1"))
     leftovers.clear(tmp_path, pause=time.sleep, say=print)
@@ -41,7 +41,7 @@ def test_a_stranger_with_the_same_pid_is_spared(tmp_path: Path) -> None:
 
 
 def test_a_directory_that_is_not_ours_is_spared(tmp_path: Path) -> None:
-    leftovers.record(tmp_path, [], tmp_path)
+    leftovers.record(tmp_path, [], tmp_path, {})
     leftovers.clear(tmp_path, pause=time.sleep, say=print)
     assert tmp_path.exists()
 

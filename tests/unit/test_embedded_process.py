@@ -113,9 +113,11 @@ def test_a_child_does_not_outlive_us(tmp_path: Path) -> None:
 
 def test_a_death_during_the_start_shows_the_log(tmp_path: Path) -> None:
     child = python(tmp_path, "raise SystemExit('the disk is full')")
+    child.log.write_text("an old story\n")
     child.start()
-    with pytest.raises(EmbeddedError, match="the disk is full"):
+    with pytest.raises(EmbeddedError, match="the disk is full") as refused:
         child.wait_until(lambda: False, seconds=10, pause=time.sleep)
+    assert "an old story" not in str(refused.value)
 
 
 def test_a_slow_start_is_given_up(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ ROWS = re.findall(r"^\| `([A-Z_0-9]+)`[^|]*\| ([-+0-9.]+) \|$", PAGE, re.MULTILI
 
 @pytest.mark.parametrize(("name", "value"), ROWS)
 def test_the_page_states_the_code_s_constants(name, value):
-    [constant] = [getattr(module, name) for module in (ranking, candidates, importance) if hasattr(module, name)][:1]
+    [constant] = [
+        getattr(module, name) for module in (ranking, candidates, importance) if hasattr(module, name)
+    ][:1]
     assert constant == pytest.approx(float(value))
 
 

@@ -1,0 +1,91 @@
+"""Clients of a running stack: a thread and a kept-alive connection each."""
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+
+class Client:
+    """One kept-alive connection."""
+
+    def __init__(self, address: str) -> None:
+        self.connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+
+    def post(self, path: str, body: Any) -> Any:
+        """POST as JSON; anything but 201 is an error."""
+        self.connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+        return self._answer(201)
+
+    def get(self, path: str) -> Any:
+        """GET as JSON."""
+        self.connection.request("GET", path)
+        return self._answer(200)
+
+    def _answer(self, expected: int) -> Any:
+        answer = self.connection.getresponse()
+        body = answer.read()
+        if answer.status != expected:
+            raise RuntimeError(f"{answer.status}: {body[:300]!r}")
+        return json.loads(body)
+
+
+@dataclass
+class Ingested:
+    """What was acknowledged, and how fast."""
+
+    seconds: float = 0.0
+    ids: list[str] = field(default_factory=list)
+
+
+def ingest(
+    address: str, tenant: str, messages: Sequence[dict[str, str]], *, batch: int, clients: int
+) -> Ingested:
+    """Send the messages from several clients at once, in batches or (batch 1) singly."""
+    shares = [messages[start : start + batch] for start in range(0, len(messages), batch)]
+    result, lock = Ingested(), threading.Lock()
+
+    def work(client: Client) -> None:
+        while True:
+            with lock:
+                if not shares:
+                    return
+                share = shares.pop()
+            ids = _send(client, tenant, share, single=batch == 1)
+            with lock:
+                result.ids += ids
+
+    result.seconds = in_threads([lambda: work(Client(address)) for _ in range(clients)])
+    return result
+
+
+def in_threads(jobs: Sequence[Callable[[], None]]) -> float:
+    """Run all at once; seconds until the last is done. A failing one fails the run."""
+    faults: list[BaseException] = []
+
+    def guarded(job: Callable[[], None]) -> None:
+        try:
+            job()
+        except BaseException as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(job,)) for job in jobs]
+    started = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if faults:
+        raise faults[0]
+    return time.perf_counter() - started
+
+
+def _send(client: Client, tenant: str, share: Sequence[dict[str, str]], *, single: bool) -> list[str]:
+    if single:
+        return [client.post("/v1/messages", share[0] | {"tenant_id": tenant})["id"]]
+    answer = client.post("/v1/messages/batch", {"tenant_id": tenant, "messages": share})
+    return [row["id"] for row in answer["messages"]]
