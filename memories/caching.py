@@ -42,15 +42,20 @@ def remembered_tenant_size(tenant_id: int, compute: Callable[[], tuple[int, floa
 
 
 def first_hint() -> bool:
-    """Whether no embedding hint is under way: one message wakes a worker for everything that is due.
+    """Whether no worker is awake or being woken: one is woken for everything that is due.
 
-    A hint that got lost holds others back for HINT_SECONDS; the sweeper covers even that.
+    A hint that got lost, or its worker, holds others back for HINT_SECONDS; the sweeper covers even that.
     """
     return bool(_ask(lambda: cache.add("embed-hint", 1, HINT_SECONDS)))
 
 
-def hint_taken() -> None:
-    """A worker has started: from now on a new message needs a new hint."""
+def hold_hint() -> None:
+    """A worker is awake: nobody needs to wake one."""
+    _ask(lambda: cache.set("embed-hint", 1, HINT_SECONDS))
+
+
+def drop_hint() -> None:
+    """It goes to sleep: from now on a new message needs a new hint."""
     _ask(lambda: cache.delete("embed-hint"))
 
 

@@ -14,15 +14,34 @@ from memories.models import EmbeddingJob
 log = structlog.get_logger(__name__)
 
 # Below the soft time limit: a task that has worked this long hands over to a fresh one.
-DRAIN_SECONDS = 60.0
+WORK_SECONDS = 60.0
+# An idle task stays this long for more to come, asking so often: under a stream of single messages one task embeds
+# them in small batches, where a task for each would cost more than the embedding.
+LINGER_SECONDS = 1.0
+POLL_SECONDS = 0.05
 
 
 @shared_task
 def embed_pending() -> int:
-    """Embed everything that is due; how many jobs were taken. Safe to run twice, and beside others."""
-    caching.hint_taken()
-    caching.record_pulse(time.time())
-    return drain()
+    """Embed everything that is due, and what comes while it lingers; how many jobs were taken.
+
+    Safe to run twice, and beside others. While it runs it holds the hint, so that nobody sends another; what was
+    stored between its last look and its letting go is seen by the look after that.
+    """
+    started = idle_since = time.monotonic()
+    taken, called = 0, False
+    while idle_since + LINGER_SECONDS > time.monotonic() and started + WORK_SECONDS > time.monotonic():
+        caching.hold_hint()
+        caching.record_pulse(time.time())
+        if batch := jobs.run_batch():
+            taken, idle_since = taken + batch, time.monotonic()
+            called = called or _call_another(batch)
+        else:
+            time.sleep(POLL_SECONDS)
+    caching.drop_hint()
+    if EmbeddingJob.objects.due().exists():
+        hint()
+    return taken
 
 
 @shared_task
@@ -34,22 +53,28 @@ def sweep() -> None:
 
 
 def drain() -> int:
-    """Run batches until nothing is due; how many jobs were taken.
-
-    A full batch means there may be more than one process can do, so it calls another one in.
-    """
-    taken, started = 0, time.monotonic()
-    while (batch := jobs.run_batch()) and time.monotonic() - started < DRAIN_SECONDS:
+    """Run batches until nothing is due; how many jobs were taken."""
+    taken = 0
+    while batch := jobs.run_batch():
         taken += batch
-        if batch == settings.ENV.embedding_batch_size:
-            hint()
-    return taken + batch
+    return taken
 
 
 def hint() -> None:
-    """Wake a worker, unless one is being woken. Never raises: what it misses, the sweeper finds."""
-    if not caching.first_hint():
-        return
+    """Wake a worker, unless one is awake. Never raises: what it misses, the sweeper finds."""
+    if caching.first_hint():
+        _send()
+
+
+def _call_another(batch: int) -> bool:
+    """A full batch means there may be more than one process can do: whether another was called in."""
+    if batch < settings.ENV.embedding_batch_size:
+        return False
+    _send()
+    return True
+
+
+def _send() -> None:
     try:
         embed_pending.apply_async(retry=False)
     except (OperationalError, RedisError) as error:

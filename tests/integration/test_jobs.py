@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
-from memories import ingest, jobs, tasks
+from memories import caching, ingest, jobs, tasks
 from memories.embeddings import EmbeddingError, Fault, embed
 from memories.models import EmbeddingJob, EmbeddingSpace, Message, MessageEmbedding
 from tests.factories import remember
@@ -144,6 +144,33 @@ def test_the_sweeper_hints_only_when_something_is_due(acme, hints):
     assert hints == []
     remember(acme, "one")
     tasks.sweep()
+    assert len(hints) == 1
+
+
+def test_a_task_embeds_what_comes_while_it_lingers(acme, monkeypatch):
+    remember(acme, "one")
+    late = iter(["two", "three"])
+    monkeypatch.setattr(
+        tasks.time, "sleep", lambda _: [remember(acme, text) for text in [next(late, None)] if text]
+    )
+    monkeypatch.setattr(tasks, "LINGER_SECONDS", 0.2)
+    assert tasks.embed_pending() == 3
+    assert len(vectors_of(acme)) == 3
+
+
+def test_what_came_at_the_last_moment_gets_a_new_hint(acme, monkeypatch, hints):
+    monkeypatch.setattr(tasks, "LINGER_SECONDS", 0.0)
+    remember(acme, "stored between the last look and the letting go")
+    tasks.embed_pending()
+    assert len(hints) == 1
+    assert not caching.first_hint()
+
+
+def test_a_full_batch_calls_one_other_worker_in(acme, monkeypatch, hints, settings):
+    settings.ENV = settings.ENV.model_copy(update={"embedding_batch_size": 2})
+    monkeypatch.setattr(tasks, "LINGER_SECONDS", 0.1)
+    remember(acme, *(f"text {n}" for n in range(7)))
+    assert tasks.embed_pending() == 7
     assert len(hints) == 1
 
 
