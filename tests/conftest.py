@@ -2,17 +2,23 @@
 the installation. Everybody knows them."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from django.core.cache import cache
 from django.test import Client
+from django.test.client import ClientHandler
 
 from memories import caching, tasks
 from tenants.lifecycle import create_key
 from tenants.models import Tenant
 from tests.factories import TenantFactory
+from tests.stack import Stack, running_stack
+
+# One for all clients: WhiteNoise looks at every static file whenever the middleware is made anew.
+HANDLER = ClientHandler(enforce_csrf_checks=False)
 
 
 @dataclass
@@ -23,6 +29,7 @@ class Api:
 
     def __post_init__(self) -> None:
         self.client = Client(raise_request_exception=False)
+        self.client.handler = HANDLER
 
     def get(self, path: str, **params: Any):
         return self.client.get(path, params, **self._headers())
@@ -94,3 +101,13 @@ def operator(db) -> Api:
 @pytest.fixture
 def stranger(db) -> Api:
     return Api()
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """A whole `make run`, shared: a start takes seconds. Each test asks for `up()` itself, so they run in any order.
+
+    The short lease lets the jobs of a killed worker be taken over while a test waits.
+    """
+    with running_stack(MEMORY_EMBEDDING_LEASE_SECONDS="5") as stack:
+        yield stack

@@ -9,10 +9,12 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import psycopg
 
 from memory_layer.embedded.binaries import postgres_bin
 from memory_layer.embedded.joining import join
@@ -99,9 +101,14 @@ class Stack:
         """What the supervisor wrote down about what it runs."""
         return json.loads((self.data_dir / "running.json").read_text())
 
-    def child(self, name: str) -> int:
-        """The pid of a child, as the supervisor noted it."""
-        return next(child["pid"] for child in self.noted()["children"] if child["name"] == name)
+    def child(self, name: str) -> int | None:
+        """The pid of a child, as the supervisor noted it; None while it is being started again."""
+        return next((child["pid"] for child in self.noted()["children"] if child["name"] == name), None)
+
+    def sql(self, query: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of the stack's own database."""
+        with psycopg.connect(self.noted()["urls"]["MEMORY_DATABASE_URL"]) as connection:
+            return connection.execute(query, params).fetchall()
 
     def family(self) -> set[int]:
         """Every process below the supervisor, the supervisor included."""

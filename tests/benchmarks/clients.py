@@ -11,10 +11,16 @@ from urllib.parse import urlsplit
 
 
 class Client:
-    """One kept-alive connection."""
+    """One kept-alive connection, closed at the end of a `with`."""
 
     def __init__(self, address: str) -> None:
         self.connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
 
     def post(self, path: str, body: Any) -> Any:
         """POST as JSON; anything but 201 is an error."""
@@ -49,17 +55,14 @@ def ingest(
     shares = [messages[start : start + batch] for start in range(0, len(messages), batch)]
     result, lock = Ingested(), threading.Lock()
 
-    def work(client: Client) -> None:
-        while True:
-            with lock:
-                if not shares:
-                    return
-                share = shares.pop()
-            ids = _send(client, tenant, share, single=batch == 1)
-            with lock:
-                result.ids += ids
+    def work() -> None:
+        with Client(address) as client:
+            while share := _next(shares, lock):
+                ids = _send(client, tenant, share, single=batch == 1)
+                with lock:
+                    result.ids += ids
 
-    result.seconds = in_threads([lambda: work(Client(address)) for _ in range(clients)])
+    result.seconds = in_threads([work] * clients)
     return result
 
 
@@ -82,6 +85,11 @@ def in_threads(jobs: Sequence[Callable[[], None]]) -> float:
     if faults:
         raise faults[0]
     return time.perf_counter() - started
+
+
+def _next(shares: list[Sequence[dict[str, str]]], lock: threading.Lock) -> Sequence[dict[str, str]] | None:
+    with lock:
+        return shares.pop() if shares else None
 
 
 def _send(client: Client, tenant: str, share: Sequence[dict[str, str]], *, single: bool) -> list[str]:

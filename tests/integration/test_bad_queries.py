@@ -126,9 +126,8 @@ def test_more_parameters_than_allowed_are_refused(bot):
     problem_of(bot.get(LIST, **{f"metadata.k{n}": "v" for n in range(1001)}), 400)
 
 
-@pytest.mark.parametrize("limit", [200, 1000])
-def test_many_metadata_filters_are_answered(bot, limit):
-    assert bot.get(LIST, **{f"metadata.k{n}": "1" for n in range(limit)}).status_code == 200
+def test_many_metadata_filters_are_answered(bot):
+    assert bot.get(LIST, **{f"metadata.k{n}": "1" for n in range(1000)}).status_code == 200
 
 
 @pytest.mark.parametrize(

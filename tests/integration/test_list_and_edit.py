@@ -35,13 +35,17 @@ def contents(answer) -> list[str]:
 
 
 def pages(api, **params) -> list[list[str]]:
-    found, cursor = [], {}
-    while cursor is not None:
-        answer = api.get(LIST, **params, **cursor)
+    """The contents of every page from here on."""
+    answer = api.get(LIST, **params)
+    found = [contents(answer)]
+    while following := answer.json()["next"]:
+        answer = api.get(LIST, **params | {"cursor": following})
         found.append(contents(answer))
-        following = answer.json()["next"]
-        cursor = {"cursor": following} if following else None
     return found
+
+
+def together(found: list[list[str]]) -> list[str]:
+    return [content for page in found for content in page]
 
 
 @pytest.fixture
@@ -106,16 +110,16 @@ def test_filters_narrow_the_list(bot, four, params, expected):
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 100])
 def test_pages_hold_everything_once(bot, four, limit):
     found = pages(bot, limit=limit)
-    assert sum(found, []) == ["d", "c", "b", "a"]
+    assert together(found) == ["d", "c", "b", "a"]
     assert [len(page) for page in found[:-1]] == [limit] * (len(found) - 1)
 
 
 def test_pages_hold_messages_of_the_same_moment_once(bot, acme):
     expected = [f"m{n}" for n in range(25)]
     remember(acme, *expected, created_at=START)
-    found = sum(pages(bot, limit=4), [])
+    found = together(pages(bot, limit=4))
     assert sorted(found) == sorted(expected)
-    assert found == sum(pages(bot, limit=100), [])
+    assert found == together(pages(bot, limit=100))
 
 
 def test_messages_that_arrive_meanwhile_neither_repeat_nor_hide_any(bot, acme):
@@ -123,7 +127,7 @@ def test_messages_that_arrive_meanwhile_neither_repeat_nor_hide_any(bot, acme):
     first = bot.get(LIST, limit=3).json()
     remember(acme, "new", "newer")
     rest = pages(bot, limit=2, cursor=first["next"])
-    seen = [message["content"] for message in first["messages"]] + sum(rest, [])
+    seen = [message["content"] for message in first["messages"]] + together(rest)
     assert sorted(seen) == list("abcdef")
 
 
@@ -222,7 +226,7 @@ def test_a_deleted_message_is_gone_with_its_vector_and_job(bot, acme, path):
         problem_of(gone, 404)
     assert (MessageEmbedding.objects.count(), EmbeddingJob.objects.count()) == (0, 1)
     assert Message.objects.get().content == "kept"
-    assert bot.get("/v1/memory/search", query="hello").json()["results"][0]["content"] == "kept"
+    assert bot.get("/v1/memory/search", query="hello").json()["results"] == []
 
 
 def test_an_operator_names_the_tenant_of_an_id(operator, acme, globex):

@@ -16,6 +16,12 @@ from tests.conftest import Api
 HELLO = {"conversation_id": "conv-1", "role": "user", "content": "hello"}
 
 
+@pytest.fixture(autouse=True)
+def _cheap_passwords(settings):
+    """Hashing as slow as in production would be most of these tests' time."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 def run(*args: str) -> str:
     out = io.StringIO()
     call_command(*args, stdout=out)

@@ -1,0 +1,66 @@
+"""kill -9 of the Celery worker while messages come in: nothing acknowledged is lost, nothing is embedded twice."""
+
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass
+
+from tests.benchmarks.chats import messages
+from tests.benchmarks.clients import ingest
+from tests.stack import Stack
+
+PATIENCE_SECONDS = 300
+CLIENTS = 4
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was acknowledged, what is there, and the seconds until everything acknowledged was embedded."""
+
+    acknowledged: set[str]
+    stored: list[str]
+    embedded: list[str]
+    seconds_to_embedded: float
+
+
+def kill_workers(stack: Stack, *, tenant: str, count: int, kills: int, batch: int = 10) -> Outcome:
+    """Ingest `count` messages from four clients and kill the worker `kills` times meanwhile."""
+    killer = threading.Thread(target=_kill_again_and_again, args=(stack, kills))
+    killer.start()
+    rows = list(messages(count, seed=3))
+    result = ingest(stack.address(), tenant, rows, batch=batch, clients=CLIENTS)
+    killer.join()
+    seconds = until_embedded(stack, tenant)
+    return Outcome(
+        acknowledged=set(result.ids),
+        stored=_ids(stack, tenant, "SELECT id FROM memories_message WHERE tenant_id = %s"),
+        embedded=_ids(stack, tenant, "SELECT message_id FROM memories_messageembedding WHERE tenant_id = %s"),
+        seconds_to_embedded=seconds,
+    )
+
+
+def until_embedded(stack: Stack, tenant: str) -> float:
+    """Seconds until no job of the tenant is open; AssertionError if that takes too long."""
+    started = time.perf_counter()
+    query = """SELECT count(*) FROM memories_embeddingjob JOIN tenants_tenant t ON t.id = tenant_id
+               WHERE t.name = %s AND buried_at IS NULL"""
+    while stack.sql(query, [tenant])[0][0]:
+        assert time.perf_counter() - started < PATIENCE_SECONDS, f"jobs of {tenant} are still open"
+        time.sleep(0.05)
+    return time.perf_counter() - started
+
+
+def _ids(stack: Stack, tenant: str, query: str) -> list[str]:
+    [(tenant_id,)] = stack.sql("SELECT id FROM tenants_tenant WHERE name = %s", [tenant])
+    return sorted(str(row[0]) for row in stack.sql(query, [tenant_id]))
+
+
+def _kill_again_and_again(stack: Stack, kills: int) -> None:
+    for _ in range(kills):
+        before = stack.child("worker")
+        os.kill(before, signal.SIGKILL)
+        stack.wait(
+            lambda before=before: stack.child("worker") not in (before, None), "a new worker", seconds=60
+        )
+        time.sleep(0.5)
