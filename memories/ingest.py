@@ -1,21 +1,18 @@
 """Storing, editing and deleting messages: each message and its embedding job in one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from memories import importance, metrics, outbox, tasks
 from memories.models import Message
 from memories.spaces import active_space
 from tenants.models import Tenant
-
-# Racing writers of one external_id: the loser finds the winner's row at its second try.
-STORE_TRIES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,14 +53,14 @@ def store(*, tenant: Tenant, messages: Sequence[NewMessage]) -> list[Stored]:
 
     Raises ExternalIdConflict, and then nothing is stored.
     """
-    for attempt in range(1, STORE_TRIES + 1):
-        try:
-            with transaction.atomic():
-                return _store(tenant, messages)
-        except IntegrityError as error:
-            if "message_external_id" not in str(error) or attempt == STORE_TRIES:
-                raise
-    raise AssertionError("unreachable")
+    now = timezone.now()
+    rows = [_row(tenant, new, now) for new in messages]
+    with transaction.atomic():
+        inserted = outbox.insert(rows, tenant_id=tenant.id, space_id=active_space().id)
+        stored = _with_first_rows(tenant, rows, inserted)
+        if inserted:
+            transaction.on_commit(lambda: _after_commit(len(inserted)))
+    return stored
 
 
 def edit(*, tenant: Tenant, message_id: UUID, changes: Mapping[str, Any]) -> Message:
@@ -90,37 +87,35 @@ def delete(*, tenant: Tenant, message_id: UUID) -> bool:
     return bool(deleted)
 
 
-def _store(tenant: Tenant, messages: Sequence[NewMessage]) -> list[Stored]:
-    known = _known(tenant, messages)
-    now = timezone.now()
-    stored: list[Stored] = []
-    conflicts = []
-    for index, new in enumerate(messages):
-        before = known.get(new.external_id) if new.external_id else None
-        if before is not None and not _says_the_same(before, new):
-            conflicts.append(index)
-        row = before or _row(tenant, new, now)
-        if new.external_id:
-            known[new.external_id] = row
-        stored.append(Stored(message=row, replayed=before is not None))
+def _with_first_rows(tenant: Tenant, rows: Sequence[Message], inserted: Collection[UUID]) -> list[Stored]:
+    """The rows, those that were refused for their external_id replaced by the ones that hold it.
+
+    The insert waited for whoever was storing the same external_id, so the holder is visible now. One that was deleted
+    in this very moment counts as a conflict: the client tries again.
+    """
+    refused = [row.external_id for row in rows if row.id not in inserted]
+    if not refused:
+        return [Stored(message=row, replayed=False) for row in rows]
+    found = Message.objects.for_tenant(tenant.id).filter(external_id__in=refused).with_embedding_status()
+    holders = {holder.external_id: holder for holder in found.defer("document")}
+    conflicts = [
+        index
+        for index, row in enumerate(rows)
+        if row.id not in inserted and not _says_the_same(holders.get(row.external_id), row)
+    ]
     if conflicts:
         raise ExternalIdConflict(conflicts)
-    _insert(tenant, [each.message for each in stored if not each.replayed])
-    return stored
+    return [
+        Stored(
+            message=row if row.id in inserted else holders[row.external_id], replayed=row.id not in inserted
+        )
+        for row in rows
+    ]
 
 
-def _known(tenant: Tenant, messages: Sequence[NewMessage]) -> dict[str, Message]:
-    external_ids = [new.external_id for new in messages if new.external_id]
-    if not external_ids:
-        return {}
-    rows = Message.objects.for_tenant(tenant.id).filter(external_id__in=external_ids)
-    found = rows.with_embedding_status().defer("document")
-    return {row.external_id: row for row in found if row.external_id}
-
-
-def _says_the_same(row: Message, new: NewMessage) -> bool:
+def _says_the_same(holder: Message | None, row: Message) -> bool:
     names = ("conversation_id", "role", "name", "user_id", "agent_id", "content")
-    return all(getattr(row, name) == getattr(new, name) for name in names)
+    return holder is not None and all(getattr(holder, name) == getattr(row, name) for name in names)
 
 
 def _row(tenant: Tenant, new: NewMessage, now: datetime) -> Message:
@@ -142,13 +137,6 @@ def _row(tenant: Tenant, new: NewMessage, now: datetime) -> Message:
         word_count=words,
         created_at=new.created_at or now,
     )
-
-
-def _insert(tenant: Tenant, rows: Sequence[Message]) -> None:
-    if not rows:
-        return
-    outbox.insert(rows, tenant_id=tenant.id, space_id=active_space().id)
-    transaction.on_commit(lambda: _after_commit(len(rows)))
 
 
 def _after_commit(count: int) -> None:

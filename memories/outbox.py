@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from uuid import UUID
 
 from django.db import connection
 from django.db.models.functions import Now
@@ -27,21 +28,28 @@ _COLUMNS = {
 }
 _NAMES = ", ".join(_COLUMNS)
 _ARRAYS = ", ".join(f"%s::{kind}[]" for kind in _COLUMNS.values())
+# In the order of external_id, so that two batches with the same ids in another order wait and do not deadlock.
 # A foreign key is checked at the end of the statement, when both rows are there.
 _INSERT = f"""
     WITH stored AS (
         INSERT INTO memories_message (tenant_id, {_NAMES}) SELECT %s, * FROM unnest({_ARRAYS}) AS new({_NAMES})
+        ORDER BY external_id
+        ON CONFLICT (tenant_id, external_id) WHERE external_id IS NOT NULL DO NOTHING
         RETURNING id)
     INSERT INTO memories_embeddingjob (tenant_id, message_id, space_id, attempts, last_error)
-    SELECT %s, id, %s, 0, '' FROM stored
+    SELECT %s, id, %s, 0, '' FROM stored RETURNING message_id
 """  # noqa: S608 - made of the constants above
 
 
-def insert(messages: Sequence[Message], *, tenant_id: int, space_id: int) -> None:
-    """Insert messages of one tenant, and a job for each; IntegrityError where a constraint refuses them."""
+def insert(messages: Sequence[Message], *, tenant_id: int, space_id: int) -> set[UUID]:
+    """Insert messages of one tenant, and a job for each; the ids of those whose external_id was free.
+
+    Waits for a transaction that is storing the same external_id. IntegrityError where another constraint refuses.
+    """
     columns = [[_value(message, name) for message in messages] for name in _COLUMNS]
     with connection.cursor() as cursor:
         cursor.execute(_INSERT, [tenant_id, *columns, tenant_id, space_id])
+        return {row[0] for row in cursor.fetchall()}
 
 
 def enqueue_again(message: Message, *, space_id: int) -> None:

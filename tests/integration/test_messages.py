@@ -138,6 +138,35 @@ def test_racing_writers_of_one_external_id_store_it_once(acme):
     assert Message.objects.for_tenant(acme.id).count() == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_racing_batches_in_opposite_order_do_not_deadlock(acme):
+    ids = [f"m{n}" for n in range(200)]
+    new = [ingest.NewMessage(conversation_id="c", role="user", content="same", external_id=each) for each in ids]
+    faults = []
+
+    def write(rows) -> None:
+        try:
+            ingest.store(tenant=acme, messages=rows)
+        except Exception as error:
+            faults.append(error)
+        connection.close()
+
+    threads = [threading.Thread(target=write, args=(rows,)) for rows in (new, new[::-1]) * 4]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    assert Message.objects.for_tenant(acme.id).count() == 200
+
+
+def test_a_batch_keeps_its_order_in_the_conversation(bot):
+    rows = [HELLO | {"content": f"turn {n}", "external_id": f"{n % 7}-{n}"} for n in range(50)]
+    bot.post("/v1/messages/batch", {"messages": rows})
+    listed = bot.get("/v1/messages", limit=100).json()["messages"]
+    assert [row["content"] for row in listed] == [row["content"] for row in reversed(rows)]
+
+
 def test_storing_needs_few_queries(bot, django_assert_max_num_queries):
     bot.post("/v1/messages", HELLO)
     with django_assert_max_num_queries(8):
