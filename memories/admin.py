@@ -31,19 +31,30 @@ class MessageAdmin(admin.ModelAdmin):
     form = MessageForm
     list_display = [
         "created_at",
-        "tenant",
-        "conversation_id",
+        "short_content",
         "role",
         "name",
+        "conversation_id",
+        "tenant",
         "importance",
         "pinned",
-        "short_content",
     ]
     list_select_related = ["tenant"]
     list_filter = ["role", "pinned"]
     raw_id_fields = ["tenant"]
     show_full_result_count = False
     search_fields = ["=id", "=conversation_id", "=external_id", "=user_id"]
+    fields = [
+        "content",
+        ("importance", "importance_is_explicit", "pinned"),
+        "metadata",
+        ("tenant", "conversation_id"),
+        ("role", "name"),
+        ("user_id", "agent_id", "external_id"),
+        ("created_at", "stored_at"),
+        "word_count",
+        "id",
+    ]
     readonly_fields = [
         "id",
         "tenant",

@@ -41,6 +41,10 @@ MISSING = {"404": "There is no such thing, or no such tenant."}
 class ProblemAutoSchema(AutoSchema):
     """Documents the one shape of every error with every operation."""
 
+    def get_summary(self) -> str | None:
+        """The first line of the method's docstring, without its full stop."""
+        return self.get_description().split("\n")[0].rstrip(".") or None
+
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         """The operation with its problem responses."""
         operation = super().get_operation(*args, **kwargs)

@@ -141,7 +141,9 @@ def test_racing_writers_of_one_external_id_store_it_once(acme):
 @pytest.mark.django_db(transaction=True)
 def test_racing_batches_in_opposite_order_do_not_deadlock(acme):
     ids = [f"m{n}" for n in range(200)]
-    new = [ingest.NewMessage(conversation_id="c", role="user", content="same", external_id=each) for each in ids]
+    new = [
+        ingest.NewMessage(conversation_id="c", role="user", content="same", external_id=each) for each in ids
+    ]
     faults = []
 
     def write(rows) -> None:
