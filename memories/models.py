@@ -75,7 +75,8 @@ class Message(models.Model):
                 fields=["tenant", "user_id", "created_at"], name="message_user", condition=~Q(user_id="")
             ),
             models.Index("tenant", SpeakerKey("name"), name="message_speaker", condition=~Q(name="")),
-            GinIndex(fields=["document"], name="message_document"),
+            # Each search reads the pending list from end to end; at 256 kB ingest is as fast as at the default 4 MB.
+            GinIndex(fields=["document"], name="message_document", gin_pending_list_limit=256),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -1,6 +1,8 @@
 """Steps on messages and jobs that read aloud; every query of a tenant's rows starts with for_tenant."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.db import models
 from django.db.models import Case, Exists, OuterRef, Q, TextField, Value, When
@@ -37,6 +39,24 @@ class MessageQuerySet(models.QuerySet["Message"]):
                 default=Value(READY),
                 output_field=TextField(),
             )
+        )
+
+    def whole(self, tenant_id: int, ids: Sequence[UUID]) -> "models.query.RawQuerySet[Message]":
+        """These messages with their `job_state`, in no order: with_embedding_status() for the hottest path.
+
+        Every search ends here, and the ORM takes 2 ms to write this statement.
+        """
+        table = self.model._meta.db_table
+        columns = [field.column for field in self.model._meta.concrete_fields if field.column != "document"]
+        return self.raw(
+            f"""SELECT {", ".join(f"m.{column}" for column in columns)},
+                       CASE WHEN j.state IS NULL THEN '{READY}' WHEN j.state THEN '{FAILED}' ELSE '{PENDING}' END
+                         AS job_state
+                FROM {table} m LEFT JOIN LATERAL (
+                    SELECT bool_or(buried_at IS NOT NULL) AS state FROM memories_embeddingjob
+                    WHERE tenant_id = m.tenant_id AND message_id = m.id) AS j ON true
+                WHERE m.tenant_id = %s AND m.id = ANY(%s)""",  # noqa: S608 - made of the model's own names
+            [tenant_id, list(ids)],
         )
 
     def _job_model(self) -> Any:

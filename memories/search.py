@@ -116,8 +116,7 @@ def _query_vector(answer: Answer, text: str, mode: str) -> tuple[int, Vector | N
 
 def _with_messages(tenant: Tenant, hits: list[ranking.Hit]) -> list[Found]:
     """Second round trip: only the answer's own rows are read whole. One deleted just now is left out."""
-    ids = [hit.candidate.id for hit in hits]
-    rows = Message.objects.for_tenant(tenant.id).filter(id__in=ids).with_embedding_status().defer("document")
+    rows = Message.objects.whole(tenant.id, [hit.candidate.id for hit in hits])
     messages = {row.id: row for row in rows}
     return [
         Found(message=messages[hit.candidate.id], hit=hit) for hit in hits if hit.candidate.id in messages

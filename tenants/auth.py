@@ -114,12 +114,8 @@ def _key_in(request: Request) -> str | None:
 
 
 def _open_caller() -> Caller:
-    """Open access ends with the first key that exists, configured or stored."""
-    if (
-        not settings.ENV.open_access
-        or settings.ENV.api_keys
-        or ApiKey.objects.usable(timezone.now()).exists()
-    ):
+    """Open access ends with the first key, configured or stored, for good: revoking it must not open the door."""
+    if not settings.ENV.open_access or settings.ENV.api_keys or ApiKey.objects.exists():
         raise AuthenticationFailed(NO_KEY)
     return Caller(tenant=None, scopes=ALL_SCOPES, key_prefix="open-access")
 

@@ -38,6 +38,8 @@ _SETTINGS = {
     # Parallel work shares memory in /dev/shm, of which a container has 64 MB; on two cores it gains nothing.
     "max_parallel_workers_per_gather": "0",
     "max_parallel_maintenance_workers": "0",
+    # A search reads vectors from the index alone where vacuum has passed: soon after an import, not a minute later.
+    "autovacuum_naptime": "15s",
     "timezone": "UTC",
     "log_timezone": "UTC",
 }

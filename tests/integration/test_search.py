@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from memories import candidates, search, tasks
@@ -250,3 +252,21 @@ def test_term_frequency_is_read_exactly_from_the_index_document(acme, text, tf):
         condition=search.MessageFilters().as_q(),
     )
     assert found.own_bm25 == pytest.approx(0.2876820724517809 * tf * 2.2 / (tf + 1.2))
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_no_plan_compares_every_row_with_every_other(acme, analyzed):
+    """Whether or not the tables have statistics: the only comparisons are of documents with the query's words."""
+    remember(acme, *(f"tea number {n}" for n in range(300)))
+    tasks.drain()
+    with connection.cursor() as cursor:
+        if analyzed:
+            cursor.execute("ANALYZE")
+    with CaptureQueriesContext(connection) as captured:
+        search.search(tenant=acme, text="tea number", top_k=5)
+    statement = next(query["sql"] for query in captured if "WITH matched" in query["sql"])
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {statement}")
+        plan = [line for (line,) in cursor.fetchall()]
+    assert not [line for line in plan if "Hash Join" in line or "Merge Join" in line]
+    assert all("@@" in line for line in plan if "Join Filter" in line)
