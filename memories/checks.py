@@ -43,7 +43,7 @@ def check_provider(**_: Any) -> list[CheckMessage]:
 
 
 def check_database(*, databases: Any = None, **_: Any) -> list[CheckMessage]:
-    """memories.E003 to E005 and W001; run by `migrate`, `check --database default` and health."""
+    """memories.E003, E004, W001 and W002; run by `migrate`, `check --database default` and health."""
     messages: list[CheckMessage] = []
     for alias in databases or []:
         try:
@@ -77,10 +77,7 @@ def _check_space(alias: str) -> list[CheckMessage]:
     wanted = configured()
     if space is None or (space.provider, space.model, space.dimensions) == tuple(wanted):
         return []
-    hint = f"Set MEMORY_EMBEDDING_PROVIDER={space.provider}, _MODEL={space.model} and _DIMENSIONS={space.dimensions}."
+    hint = "It stays in use. `manage.py reembed` fills a space with the new model's vectors beside it."
     asked = f"{wanted.provider}/{wanted.model} ({wanted.dimensions})"
-    return [
-        Error(
-            f"The stored vectors are of {space}, the settings ask for {asked}.", hint=hint, id="memories.E005"
-        )
-    ]
+    text = f"The stored vectors are of {space}, the settings ask for {asked}."
+    return [Warning(text, hint=hint, id="memories.W002")]

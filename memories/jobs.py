@@ -24,8 +24,8 @@ from psycopg.types.numeric import Int2, Int8
 
 from memories import metrics
 from memories.embeddings import EmbeddingError, Fault, Vector, embed
-from memories.models import EmbeddingJob
-from memories.spaces import SpaceMismatch, usable_space
+from memories.models import EmbeddingJob, EmbeddingSpace
+from memories.spaces import identity_of
 
 log = structlog.get_logger(__name__)
 
@@ -53,36 +53,33 @@ def embedded_text(name: str, content: str) -> str:
 def run_batch() -> int:
     """Claim, embed and store one batch; how many jobs were claimed (0: nothing is due).
 
+    Jobs of the active space go first: what is being said now matters more than a space that is being filled.
     Raises nothing for a failing provider: the jobs then wait in their rows.
     """
-    try:
-        space = usable_space()
-    except SpaceMismatch as error:
-        log.error("embedding_space_mismatch", reason=str(error))
-        return 0
     token = uuid.uuid4()
-    claims = _claim(space_id=space.id, token=token)
-    if claims:
-        _embed_and_store(claims, space_id=space.id, token=token)
-    return len(claims)
+    for space in EmbeddingSpace.objects.order_by("-active", "id"):
+        if claims := _claim(space_id=space.id, token=token):
+            _embed_and_store(claims, space=space, token=token)
+            return len(claims)
+    return 0
 
 
-def _embed_and_store(claims: Sequence[Claim], *, space_id: int, token: uuid.UUID) -> None:
+def _embed_and_store(claims: Sequence[Claim], *, space: EmbeddingSpace, token: uuid.UUID) -> None:
     """Embed the batch; where a text is refused, halve the batch until that text stands alone, and bury it.
 
     That costs at most 2 * log2(n) further calls for each refused text.
     """
     try:
-        vectors = embed([claim.text for claim in claims])
+        vectors = embed([claim.text for claim in claims], identity_of(space))
     except EmbeddingError as error:
         if error.fault is Fault.TEXT and len(claims) > 1:
             middle = len(claims) // 2
             for half in (claims[:middle], claims[middle:]):
-                _embed_and_store(half, space_id=space_id, token=token)
+                _embed_and_store(half, space=space, token=token)
             return
         _put_off(claims, error, token=token)
         return
-    stored = _finish(claims, vectors, space_id=space_id, token=token)
+    stored = _finish(claims, vectors, space_id=space.id, token=token)
     metrics.EMBEDDED.inc(stored)
 
 

@@ -1,6 +1,6 @@
 """search(): read the query, gather candidates, rank, explain.
 
-A provider that is down, or vectors of another model, never fail a search: it is answered by words alone, and says so.
+A provider that is down never fails a search: it is answered by words alone, and says so.
 """
 
 import time
@@ -17,7 +17,7 @@ from memories import candidates, metrics, query, ranking
 from memories.embeddings import EmbeddingError, Vector, embed
 from memories.filters import MessageFilters
 from memories.models import Message
-from memories.spaces import SpaceMismatch, usable_space
+from memories.spaces import active_space, identity_of
 from tenants.models import Tenant
 
 log = structlog.get_logger(__name__)
@@ -105,9 +105,8 @@ def _query_vector(answer: Answer, text: str, mode: str) -> tuple[int, Vector | N
     if mode == TEXT:
         return 0, None
     try:
-        return usable_space().id, embed([text])[0]
-    except SpaceMismatch:
-        answer.degraded_reason = "The configured embedding model is not the one that made the stored vectors."
+        space = active_space()
+        return space.id, embed([text], identity_of(space))[0]
     except EmbeddingError as error:
         answer.degraded_reason = f"The embedding provider did not answer: {error}."
     log.warning("search_degraded", reason=answer.degraded_reason)

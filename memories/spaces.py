@@ -1,11 +1,11 @@
-"""Embedding spaces: which one is active, and whether the settings still mean it."""
+"""Embedding spaces: vectors of one model at one number of dimensions, the only ones that can be compared.
+
+The active space's row, not the settings, says which model ingest and search use: a changed setting must not mix
+vectors of two models. The settings make the first space of an installation.
+"""
 
 from memories.embeddings import Identity, configured
 from memories.models import EmbeddingSpace
-
-
-class SpaceMismatch(Exception):
-    """The settings name another model than the one that made the stored vectors."""
 
 
 def active_space() -> EmbeddingSpace:
@@ -14,13 +14,6 @@ def active_space() -> EmbeddingSpace:
     return space
 
 
-def usable_space() -> EmbeddingSpace:
-    """The active space; SpaceMismatch if the configured provider cannot make vectors for it.
-
-    Vectors of two models are not comparable: storing or searching with the wrong one would be silently wrong.
-    """
-    space = active_space()
-    stored = Identity(space.provider, space.model, space.dimensions)
-    if stored != configured():
-        raise SpaceMismatch(f"The stored vectors are of {stored}, the settings ask for {configured()}.")
-    return space
+def identity_of(space: EmbeddingSpace) -> Identity:
+    """What makes vectors for this space."""
+    return Identity(space.provider, space.model, space.dimensions)

@@ -121,14 +121,10 @@ def _beat() -> Part:
 
 def _provider() -> Part:
     """The set-up alone: a call would cost money at every probe. What calls say shows in the backlog."""
-    faults = [
-        fault
-        for fault in check_provider() + check_database(databases=["default"])
-        if isinstance(fault, Error)
-    ]
+    faults = check_provider() + check_database(databases=["default"])
     env = settings.ENV
     return {
-        "ok": not faults,
+        "ok": not any(isinstance(fault, Error) for fault in faults),
         "provider": env.embedding_provider,
         **({"detail": " ".join(f"{fault.msg} {fault.hint}" for fault in faults)} if faults else {}),
     }

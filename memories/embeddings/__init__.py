@@ -55,6 +55,8 @@ def provider_of(identity: Identity) -> Provider:
     Raises EmbeddingError (SETUP) where it is misconfigured; that is not remembered, the next call tries again.
     """
     env = settings.ENV
+    if identity.provider not in PROVIDERS:
+        raise EmbeddingError(f"there is no embedding provider {identity.provider!r}", fault=Fault.SETUP)
     provider: Provider = import_string(PROVIDERS[identity.provider].path)(
         ProviderConfig(
             model=identity.model,
@@ -67,9 +69,9 @@ def provider_of(identity: Identity) -> Provider:
     return provider
 
 
-def embed(texts: Sequence[str]) -> list[Vector]:
-    """One unit vector per text, in order, by the configured provider; EmbeddingError otherwise."""
-    identity = configured()
+def embed(texts: Sequence[str], identity: Identity | None = None) -> list[Vector]:
+    """One unit vector per text, in order, of that identity (default: the configured one); EmbeddingError otherwise."""
+    identity = identity or configured()
     return checked(provider_of(identity).embed(texts), count=len(texts), dimensions=identity.dimensions)
 
 

@@ -9,7 +9,7 @@ from django.db import connection
 from memories import candidates, query, search
 from memories.embeddings import embed
 from memories.filters import MessageFilters
-from memories.spaces import usable_space
+from memories.spaces import active_space
 from tenants.models import Tenant
 from tests.benchmarks.chats import messages, questions
 from tests.benchmarks.clients import Client, Ingested, ingest
@@ -84,7 +84,7 @@ def _search(stack: Stack, tenant_name: str) -> None:
 def _prepared_sql(tenant: Tenant, text: str) -> Callable[[], object]:
     words = candidates.read_words(tenant.id, text=text, names=query.possible_names(text))
     vector = embed([query.in_first_person(text, words.speakers)])[0]
-    space_id, condition = usable_space().id, MessageFilters().as_q()
+    space_id, condition = active_space().id, MessageFilters().as_q()
     return lambda: candidates.gather(
         tenant.id,
         space_id=space_id,

@@ -18,10 +18,10 @@ def vectors_of(tenant) -> dict[uuid.UUID, list[float]]:
 
 
 def failing(monkeypatch, fault: Fault, *, only: str = "", retry_after: float = 0) -> None:
-    def refuse(texts):
+    def refuse(texts, identity):
         if not only or any(only in text for text in texts):
             raise EmbeddingError("as ordered", fault=fault, retry_after_seconds=retry_after)
-        return embed(texts)
+        return embed(texts, identity)
 
     monkeypatch.setattr(jobs, "embed", refuse)
 
@@ -132,11 +132,22 @@ def test_a_message_deleted_in_flight_stays_deleted(acme):
     assert vectors_of(acme) == {}
 
 
-def test_vectors_of_another_model_are_not_made(acme, settings):
+def test_a_changed_setting_mixes_no_vectors_of_two_models(acme, settings):
+    """The space that the stored vectors are in decides, not the settings."""
     remember(acme, "one")
     settings.ENV = settings.ENV.model_copy(update={"embedding_dimensions": 128})
-    assert jobs.run_batch() == 0
-    assert EmbeddingJob.objects.open().count() == 1
+    remember(acme, "two")
+    assert tasks.drain() == 2
+    assert {len(vector) for vector in vectors_of(acme).values()} == {256}
+
+
+def test_a_space_whose_provider_is_gone_waits(acme):
+    remember(acme, "one")
+    EmbeddingSpace.objects.update(provider="no-longer-there")
+    jobs.run_batch()
+    job = EmbeddingJob.objects.get()
+    assert job.buried_at is None
+    assert "no-longer-there" in job.last_error
 
 
 def test_the_sweeper_hints_only_when_something_is_due(acme, hints):
@@ -178,7 +189,9 @@ def test_a_full_batch_calls_one_other_worker_in(acme, monkeypatch, hints, settin
 def test_embedding_happens_outside_any_transaction(acme, monkeypatch):
     remember(acme, "one")
     seen = []
-    monkeypatch.setattr(jobs, "embed", lambda texts: seen.append(connection.in_atomic_block) or embed(texts))
+    monkeypatch.setattr(
+        jobs, "embed", lambda texts, _: seen.append(connection.in_atomic_block) or embed(texts)
+    )
     jobs.run_batch()
     assert seen == [False]
 

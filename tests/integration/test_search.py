@@ -167,7 +167,7 @@ def test_the_named_speaker_comes_first(bot, acme):
 
 @pytest.mark.parametrize("fault", list(Fault))
 def test_a_failing_provider_leaves_search_by_words(bot, acme, monkeypatch, fault):
-    def refuse(texts):
+    def refuse(texts, identity):
         raise EmbeddingError("down", fault=fault)
 
     remember(acme, "I love Python programming")
@@ -178,12 +178,13 @@ def test_a_failing_provider_leaves_search_by_words(bot, acme, monkeypatch, fault
     assert "down" in answer.json()["degraded_reason"]
 
 
-def test_another_model_in_the_settings_leaves_search_by_words(bot, acme, settings):
+def test_another_model_in_the_settings_changes_nothing_until_the_switch(bot, acme, settings):
     remember(acme, "I love Python programming")
-    settings.ENV = settings.ENV.model_copy(update={"embedding_model": "another"})
-    answer = bot.get("/v1/memory/search", query="Python")
+    tasks.drain()
+    settings.ENV = settings.ENV.model_copy(update={"embedding_model": "another", "embedding_dimensions": 64})
+    answer = bot.get("/v1/memory/search", query="Python", mode="vector")
     assert contents(answer) == ["I love Python programming"]
-    assert answer.json()["degraded"] is True
+    assert answer.json()["degraded"] is False
 
 
 def test_a_tenant_has_its_own_weights(bot, acme):
