@@ -55,8 +55,9 @@ def store(*, tenant: Tenant, messages: Sequence[NewMessage]) -> list[Stored]:
     """
     now = timezone.now()
     rows = [_row(tenant, new, now) for new in messages]
+    active_space()  # the first message of an installation makes it; without a space there would be no job
     with transaction.atomic():
-        inserted = outbox.insert(rows, tenant_id=tenant.id, space_id=active_space().id)
+        inserted = outbox.insert(rows, tenant_id=tenant.id)
         stored = _with_first_rows(tenant, rows, inserted)
         if inserted:
             transaction.on_commit(lambda: _after_commit(len(inserted)))
@@ -76,7 +77,7 @@ def edit(*, tenant: Tenant, message_id: UUID, changes: Mapping[str, Any]) -> Mes
         _rescore(message, changes, text_changed=text_changed)
         message.save(update_fields=[*changes, "importance", "importance_is_explicit", "word_count"])
         if text_changed:
-            outbox.enqueue_again(message, space_id=active_space().id)
+            outbox.enqueue_again(message)
             transaction.on_commit(tasks.hint)
     return message
 

@@ -30,8 +30,10 @@ class MessageQuerySet(models.QuerySet["Message"]):
         return self.order_by("-created_at", "-id")
 
     def with_embedding_status(self) -> "MessageQuerySet":
-        """Adds `job_state`, which `Message.embedding_status` tells: buried, open, or no job left."""
-        jobs = self._job_model().objects.filter(tenant_id=OuterRef("tenant_id"), message_id=OuterRef("id"))
+        """Adds `job_state` in the active space: buried, open or none left, as `Message.embedding_status` tells."""
+        jobs = self._job_model().objects.filter(
+            tenant_id=OuterRef("tenant_id"), message_id=OuterRef("id"), space__active=True
+        )
         return self.annotate(
             job_state=Case(
                 When(Exists(jobs.filter(buried_at__isnull=False)), then=Value(FAILED)),
@@ -53,8 +55,9 @@ class MessageQuerySet(models.QuerySet["Message"]):
                        CASE WHEN j.state IS NULL THEN '{READY}' WHEN j.state THEN '{FAILED}' ELSE '{PENDING}' END
                          AS job_state
                 FROM {table} m LEFT JOIN LATERAL (
-                    SELECT bool_or(buried_at IS NOT NULL) AS state FROM memories_embeddingjob
-                    WHERE tenant_id = m.tenant_id AND message_id = m.id) AS j ON true
+                    SELECT bool_or(job.buried_at IS NOT NULL) AS state FROM memories_embeddingjob job
+                    JOIN memories_embeddingspace space ON space.id = job.space_id AND space.active
+                    WHERE job.tenant_id = m.tenant_id AND job.message_id = m.id) AS j ON true
                 WHERE m.tenant_id = %s AND m.id = ANY(%s)""",  # noqa: S608 - made of the model's own names
             [tenant_id, list(ids)],
         )
