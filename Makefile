@@ -15,7 +15,7 @@ $(shell rm -f $(VENV)/.run $(VENV)/.dev)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint format lock clean
+.PHONY: help run test bench chaos lint format lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while read -r target text; do printf '  make %-8s %s\n' "$$target" "$$text"; done
@@ -28,6 +28,9 @@ test: $(VENV)/.dev ## install, run all tests against embedded servers (ARGS="-k 
 
 bench: $(VENV)/.dev ## figures of a whole running stack (DATASET=locomo.json adds retrieval quality)
 	@$(PY) -m tests.benchmarks $(DATASET)
+
+chaos: $(VENV)/.dev ## long fault runs: bad provider, killed workers, killed Redis (a quarter of an hour)
+	@$(PY) -m tests.faults $(COUNT)
 
 lint: $(VENV)/.dev ## style, types, layers, missing migrations
 	$(PY) -m ruff check .
