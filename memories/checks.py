@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError, connections
+from pydantic import SecretStr
 
 from memories.embeddings import PROVIDERS, configured
 from memories.embeddings.local import DIMENSIONS as LOCAL_DIMENSIONS
@@ -20,17 +21,19 @@ def register_checks() -> None:
 
 
 def check_provider(**_: Any) -> list[CheckMessage]:
-    """memories.E001, E002: the configured provider lacks its key, or cannot have the dimensions asked for."""
+    """memories.E001, E002: a provider (or its stand-in) lacks a setting, or cannot have the dimensions asked for."""
     env = settings.ENV
-    messages: list[CheckMessage] = []
-    if PROVIDERS[env.embedding_provider].needs_key and not env.openai_api_key.get_secret_value():
-        messages.append(
-            Error(
-                f"The embedding provider {env.embedding_provider} has no key.",
-                hint="Set OPENAI_API_KEY (or OPENAI_API_KEY_FILE), or MEMORY_EMBEDDING_PROVIDER=local.",
-                id="memories.E001",
-            )
+    messages: list[CheckMessage] = [
+        Error(
+            f"The embedding provider {name} has no {variable}.",
+            hint=f"Set {variable} (or {variable}_FILE), or choose another provider: local needs nothing.",
+            id="memories.E001",
         )
+        for name in (env.embedding_provider, env.embedding_failover)
+        if name
+        for variable in PROVIDERS[name].needs
+        if not _is_set(variable)
+    ]
     if env.embedding_provider == "local" and env.embedding_dimensions != LOCAL_DIMENSIONS:
         messages.append(
             Error(
@@ -40,6 +43,11 @@ def check_provider(**_: Any) -> list[CheckMessage]:
             )
         )
     return messages
+
+
+def _is_set(variable: str) -> bool:
+    value = getattr(settings.ENV, variable.removeprefix("MEMORY_").lower())
+    return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
 
 
 def check_database(*, databases: Any = None, **_: Any) -> list[CheckMessage]:

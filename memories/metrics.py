@@ -15,3 +15,23 @@ SEARCH_SECONDS = Histogram(
     ["stage"],
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
 )
+QUERY_VECTORS = Counter(
+    "memory_query_embedding_cache",
+    "Queries whose vector was remembered, or asked of the provider",
+    ["result"],
+)
+BREAKER_OPENINGS = Counter(
+    "memory_embedding_breaker_openings",
+    "Times a provider that kept failing began to be left alone, by whose fault it was",
+    ["provider", "fault"],
+)
+SETUP_FAULTS = Counter(
+    "memory_embedding_setup_faults",
+    "Calls that no retry helps: key, model or dimensions are wrong. Alert on any",
+    ["provider"],
+)
+FAILOVERS = Counter(
+    "memory_embedding_failovers",
+    "Calls that went to the second provider, by the first one's fault",
+    ["provider", "fault"],
+)

@@ -48,14 +48,26 @@ class Env(BaseModel):
     database_pool_size: int = Field(8, ge=1, le=200)  # connections of one web process
 
     # embeddings
-    embedding_provider: Literal["local", "openai", "mock"] = "local"
+    embedding_provider: Literal[
+        "local", "openai", "azure_openai", "openai_compatible", "sentence_transformers", "mock"
+    ] = "local"
     embedding_model: str = ""
     embedding_dimensions: int = Field(256, ge=1, le=MAX_DIMENSIONS)
     embedding_base_url: str = ""
     embedding_timeout_seconds: float = Field(20, gt=0, le=300)
     embedding_batch_size: int = Field(256, ge=1, le=2048)
     embedding_lease_seconds: int = Field(60, ge=5, le=3600)
+    embedding_api_key: SecretStr = SecretStr("")
+    embedding_send_dimensions: bool = False
+    embedding_failover: Literal["", "openai", "azure_openai", "openai_compatible"] = ""
+    embedding_breaker_failures: int = Field(5, ge=1, le=1000)
+    embedding_breaker_seconds: float = Field(30, ge=1, le=3600)
     openai_api_key: SecretStr = SecretStr("")
+    azure_openai_endpoint: str = ""
+    azure_openai_api_key: SecretStr = SecretStr("")
+    azure_openai_api_version: str = "2024-10-21"
+    azure_openai_deployment: str = ""
+    embedding_price_per_million_tokens: float | None = Field(None, ge=0, le=1000)  # USD
 
     # the 60/30/10 of the ranking, for tenants that set nothing else
     weight_similarity: float = Field(0.6, ge=0, le=1)
@@ -106,6 +118,32 @@ class Env(BaseModel):
         if not value.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must start with redis://, rediss:// or unix://")
         return value
+
+    @field_validator("embedding_base_url", "azure_openai_endpoint")
+    @classmethod
+    def provider_is_a_web_address(cls, value: str) -> str:
+        """Said now rather than as a provider that never answers."""
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with https:// or http://")
+        return value
+
+    @model_validator(mode="after")
+    def failover_is_another_server(self) -> "Env":
+        """A stand-in must have the same model, and not be down for the same reason."""
+        pair = {self.embedding_provider, self.embedding_failover}
+        if not self.embedding_failover:
+            return self
+        if self.embedding_provider not in ("openai", "azure_openai", "openai_compatible"):
+            raise ValueError(
+                f"MEMORY_EMBEDDING_FAILOVER needs a remote provider: nobody else has {self.embedding_provider}'s model"
+            )
+        if len(pair) == 1:
+            raise ValueError("MEMORY_EMBEDDING_FAILOVER must name another provider")
+        if pair == {"openai", "openai_compatible"}:
+            raise ValueError(
+                "MEMORY_EMBEDDING_FAILOVER: openai and openai_compatible would both ask MEMORY_EMBEDDING_BASE_URL"
+            )
+        return self
 
     @model_validator(mode="after")
     def weights_say_something(self) -> "Env":
@@ -203,5 +241,5 @@ def _sentence(detail: Any) -> str:
 
 
 def _variable(field: str) -> str:
-    """OPENAI_API_KEY keeps the name that everybody has in the environment already."""
-    return field.upper() if field == "openai_api_key" else PREFIX + field.upper()
+    """OPENAI_API_KEY and AZURE_OPENAI_* keep the names that everybody has in the environment already."""
+    return field.upper() if field.startswith(("openai_", "azure_openai_")) else PREFIX + field.upper()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import redis
@@ -21,6 +22,9 @@ from rest_framework.views import APIView
 
 from memories import backlog, caching
 from memories.checks import check_database, check_provider
+from memories.embeddings import EmbeddingError, breaker, stand_in
+from memories.embeddings.registry import is_remote
+from memories.spaces import active_space, identity_of
 from memory_layer.celery_settings import SWEEP_SECONDS
 from tenants.models import Scope
 
@@ -69,6 +73,8 @@ def _guarded(name: str, probe: Callable[[], Part]) -> Part:
             "ok": False,
             "detail": f"The database does not answer ({type(error).__name__}).",
         }
+    except EmbeddingError as error:
+        return {"part": name, "ok": False, "detail": f"The embedding provider is not set up: {error}."}
     except redis.RedisError as error:
         return {"part": name, "ok": False, "detail": f"Redis does not answer ({type(error).__name__})."}
 
@@ -120,14 +126,23 @@ def _beat() -> Part:
 
 
 def _provider() -> Part:
-    """The set-up alone: a call would cost money at every probe. What calls say shows in the backlog."""
+    """The set-up, and what the last calls said: a call of its own would cost money at every probe."""
     faults = check_provider() + check_database(databases=["default"])
-    env = settings.ENV
+    circuits = [] if any(isinstance(fault, Error) for fault in faults) else _breakers()
     return {
-        "ok": not any(isinstance(fault, Error) for fault in faults),
-        "provider": env.embedding_provider,
+        "ok": not any(isinstance(fault, Error) for fault in faults)
+        and all(circuit["state"] == "closed" for circuit in circuits),
+        "provider": settings.ENV.embedding_provider,
+        "breaker": circuits,
         **({"detail": " ".join(f"{fault.msg} {fault.hint}" for fault in faults)} if faults else {}),
     }
+
+
+def _breakers() -> list[Part]:
+    """Of the provider that is used and of its stand-in; those that never leave the process have none."""
+    used = identity_of(active_space())
+    identities = [identity for identity in (used, stand_in(used)) if identity and is_remote(identity)]
+    return [{"provider": identity.provider} | asdict(breaker.state(identity)) for identity in identities]
 
 
 def _jobs() -> Part:

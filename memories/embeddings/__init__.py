@@ -1,83 +1,112 @@
-"""Embedding providers: a table of names, and one instance per process.
-
-To add a provider: copy the nearest file beside this one, add its row to PROVIDERS and its name to
-MEMORY_EMBEDDING_PROVIDER in memory_layer/env.py.
-"""
+"""Embedding providers behind one door: embed(). How to add one: registry.py."""
 
 from collections.abc import Sequence
-from functools import cache
-from typing import NamedTuple
+from contextlib import suppress
 
+import structlog
 from django.conf import settings
-from django.utils.module_loading import import_string
 
-from memories.embeddings.base import EmbeddingError, Fault, Provider, ProviderConfig, Vector, checked
+from memories import metrics
+from memories.embeddings.base import EmbeddingError, Fault, Identity, Provider, Vector, checked
+from memories.embeddings.breaker import guarded
+from memories.embeddings.registry import PROVIDERS, configured, is_remote, provider_of
 
-__all__ = ["PROVIDERS", "EmbeddingError", "Fault", "Identity", "Vector", "configured", "embed", "warm_up"]
+__all__ = [
+    "PROVIDERS",
+    "EmbeddingError",
+    "Fault",
+    "Identity",
+    "Vector",
+    "checked",
+    "configured",
+    "embed",
+    "stand_in",
+    "warm_up",
+]
 
+log = structlog.get_logger(__name__)
 
-class Registered(NamedTuple):
-    """A row of the table: where the provider's class is, and the model it uses when none is named."""
-
-    path: str
-    default_model: str
-    needs_key: bool = False
-
-
-PROVIDERS = {
-    "local": Registered("memories.embeddings.local.LocalProvider", "l2_supercat"),
-    "mock": Registered("memories.embeddings.mock.MockProvider", "hashed-words"),
-    "openai": Registered(
-        "memories.embeddings.openai.OpenAIProvider", "text-embedding-3-small", needs_key=True
-    ),
-}
-
-
-class Identity(NamedTuple):
-    """What makes vectors comparable: only those of one identity are."""
-
-    provider: str
-    model: str
-    dimensions: int
-
-
-def configured() -> Identity:
-    """What the settings ask for; nothing is loaded."""
-    env = settings.ENV
-    model = env.embedding_model or PROVIDERS[env.embedding_provider].default_model
-    return Identity(env.embedding_provider, model, env.embedding_dimensions)
-
-
-@cache
-def provider_of(identity: Identity) -> Provider:
-    """The provider, loaded at first use: after the fork, once per process.
-
-    Raises EmbeddingError (SETUP) where it is misconfigured; that is not remembered, the next call tries again.
-    """
-    env = settings.ENV
-    if identity.provider not in PROVIDERS:
-        raise EmbeddingError(f"there is no embedding provider {identity.provider!r}", fault=Fault.SETUP)
-    provider: Provider = import_string(PROVIDERS[identity.provider].path)(
-        ProviderConfig(
-            model=identity.model,
-            dimensions=identity.dimensions,
-            base_url=env.embedding_base_url,
-            api_key=env.openai_api_key.get_secret_value(),
-            timeout_seconds=env.embedding_timeout_seconds,
-        )
-    )
-    return provider
+# Nobody's words, and nothing that a model could refuse.
+HARMLESS = "hello"
 
 
 def embed(texts: Sequence[str], identity: Identity | None = None) -> list[Vector]:
-    """One unit vector per text, in order, of that identity (default: the configured one); EmbeddingError otherwise."""
+    """One unit vector per text, in order, of that identity (default: the configured one); EmbeddingError otherwise.
+
+    A provider that is down, or wrongly set up, is stood in for by MEMORY_EMBEDDING_FAILOVER, if that is set; what
+    both say is told as the first one's error, with the longer of their waits.
+    """
     identity = identity or configured()
-    return checked(provider_of(identity).embed(texts), count=len(texts), dimensions=identity.dimensions)
+    try:
+        return _asked(identity, texts)
+    except EmbeddingError as error:
+        other = stand_in(identity)
+        if other is None or error.fault is Fault.TEXT:
+            raise
+        metrics.FAILOVERS.labels(identity.provider, error.fault.value).inc()
+        log.warning("embedding_failover", provider=identity.provider, to=other.provider, error=str(error))
+        try:
+            return _asked(other, texts)
+        except EmbeddingError as second:
+            if second.fault is Fault.TEXT:
+                raise
+            error.retry_after_seconds = max(error.retry_after_seconds, second.retry_after_seconds)
+        raise
+
+
+def stand_in(identity: Identity) -> Identity | None:
+    """Who else has the same model: its vectors are filed under the first one's identity.
+
+    Only for what the settings ask for: of an older space's model the second provider may know nothing.
+    """
+    other = settings.ENV.embedding_failover
+    return identity._replace(provider=other) if other and identity == configured() else None
 
 
 def warm_up() -> None:
-    """Load the model now, so that the first request does not wait for it. A wrong set-up is left to health."""
+    """Load the model now, so that the first request does not wait for it. A wrong set-up is left to health.
+
+    Of a remote provider only the client is made: a start must neither cost money nor wait for somebody else.
+    """
+    with suppress(EmbeddingError):
+        if is_remote(configured()):
+            provider_of(configured())
+        else:
+            embed([HARMLESS])
+
+
+def _asked(identity: Identity, texts: Sequence[str]) -> list[Vector]:
+    """From this provider alone, through its breaker if it has one."""
     try:
-        embed(["warm up"])
-    except EmbeddingError:
-        return
+        provider = provider_of(identity)
+        if not is_remote(identity):
+            return _vectors(provider, identity, texts)
+        with guarded(identity):
+            return _confirmed(provider, identity, texts)
+    except EmbeddingError as error:
+        if error.fault is Fault.SETUP:
+            metrics.SETUP_FAULTS.labels(identity.provider).inc()
+        raise
+
+
+def _confirmed(provider: Provider, identity: Identity, texts: Sequence[str]) -> list[Vector]:
+    """A single text's refusal buries it, so it is believed only if a harmless text passes and the second try fails.
+
+    A server that refuses everything (wrong model, `dimensions` not understood: also HTTP 400) is a wrong set-up.
+    """
+    try:
+        return _vectors(provider, identity, texts)
+    except EmbeddingError as error:
+        if error.fault is not Fault.TEXT or len(texts) > 1:
+            raise
+        try:
+            _vectors(provider, identity, [HARMLESS])
+        except EmbeddingError as second:
+            if second.fault is Fault.TEXT:
+                raise EmbeddingError(f"every text is refused: {error}", fault=Fault.SETUP) from error
+            raise
+        return _vectors(provider, identity, texts)
+
+
+def _vectors(provider: Provider, identity: Identity, texts: Sequence[str]) -> list[Vector]:
+    return checked(provider.embed(texts), count=len(texts), dimensions=identity.dimensions)

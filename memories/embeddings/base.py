@@ -2,11 +2,19 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 Vector = list[float]
+
+
+class Identity(NamedTuple):
+    """What makes vectors comparable: only those of one identity are."""
+
+    provider: str
+    model: str
+    dimensions: int
 
 
 class Fault(Enum):
@@ -18,7 +26,7 @@ class Fault(Enum):
 
 
 class EmbeddingError(Exception):
-    """No vectors, and why. `retry_after_seconds` is the provider's own wish, 0 if it named none."""
+    """No vectors, and why. `retry_after_seconds`: asking sooner is no use, or not wanted; 0 if nobody said."""
 
     def __init__(self, message: str, *, fault: Fault, retry_after_seconds: float = 0) -> None:
         super().__init__(message)
@@ -33,8 +41,11 @@ class ProviderConfig:
     model: str
     dimensions: int
     base_url: str
-    api_key: str
+    api_key: str = field(repr=False)
     timeout_seconds: float
+    send_dimensions: bool = True  # whether the server understands being asked for a number of dimensions
+    deployment: str = ""  # Azure's name for a model; empty: the model's own
+    api_version: str = ""  # Azure's
 
 
 class Provider(Protocol):
