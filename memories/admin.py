@@ -1,13 +1,13 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from rest_framework.exceptions import ValidationError as ApiValidationError
 
-from memories import ingest
+from memories import ingest, replay
 from memories.fields import MetadataField
 from memories.models import EmbeddingJob, EmbeddingSpace, Message
 
@@ -108,6 +108,18 @@ class EmbeddingJobAdmin(admin.ModelAdmin):
     list_filter = [("buried_at", admin.EmptyFieldListFilter)]
     show_full_result_count = False
     search_fields = ["=message_id"]
+    actions = ["try_again"]
+
+    @admin.action(description="Try again", permissions=["replay"])
+    def try_again(self, request: HttpRequest, queryset: QuerySet[EmbeddingJob]) -> None:
+        """Buried ones are due again; open ones are due anyway."""
+        replayed = replay.replay(job_ids=list(queryset.values_list("id", flat=True)))
+        said = f"{replayed} buried jobs are due again. Jobs that are not buried were left alone."
+        self.message_user(request, said, messages.SUCCESS if replayed else messages.WARNING)
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        """Who may see jobs need not be somebody who may spend the provider's time on them."""
+        return request.user.has_perm("memories.change_embeddingjob")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Jobs come with their messages."""

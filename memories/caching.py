@@ -1,5 +1,7 @@
 """Every cache key, its lifetime and what makes it stale. Redis down is never an error here: it costs time only."""
 
+import hashlib
+import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +16,9 @@ log = structlog.get_logger(__name__)
 _T = TypeVar("_T")
 
 TENANT_SIZE_SECONDS = 60
+# The same text in the same space has the same vector for good: nothing makes it stale, the lifetime only bounds what
+# Redis holds. A vector takes 4 bytes a dimension: a million different queries a day are 1 GB at 256 dimensions.
+QUERY_VECTOR_SECONDS = 24 * 60 * 60
 HINT_SECONDS = 5
 PULSE_SECONDS = 300
 # After a failure Redis is left alone for this long: a hanging Redis must not add its time-out to every request.
@@ -39,6 +44,23 @@ def remembered_tenant_size(tenant_id: int, compute: Callable[[], tuple[int, floa
     size = compute()
     _ask(lambda: cache.set(key, size, TENANT_SIZE_SECONDS))
     return size
+
+
+def remembered_query_vector(
+    *, tenant_id: int, space: tuple[str, str, int], text: str, compute: Callable[[], list[float]]
+) -> tuple[list[float], bool]:
+    """The text's vector in the space (provider, model, dimensions), and whether it was remembered.
+
+    Raises what `compute` raises, and remembers nothing then.
+    """
+    key = _query_vector_key(tenant_id, space, text)
+    found = _unpacked(_ask(lambda: cache.get(key)), dimensions=space[2])
+    if found is not None:
+        return found, True
+    vector = compute()
+    packed = struct.pack(f"<{len(vector)}f", *vector)
+    _ask(lambda: cache.set(key, packed, QUERY_VECTOR_SECONDS))
+    return vector, False
 
 
 def first_hint() -> bool:
@@ -68,6 +90,23 @@ def last_pulse() -> float | None:
     """When a worker last did something, epoch seconds; None if unknown."""
     found = _ask(lambda: cache.get("worker-pulse"))
     return None if found is None else float(found)
+
+
+def _query_vector_key(tenant_id: int, space: tuple[str, str, int], text: str) -> str:
+    """Never the text itself: Redis is not where what people ask is kept.
+
+    Each tenant has its own, although the vector would be the same: a fast answer must not tell that another tenant
+    asked this. NUL stands in no provider's or model's name, so no two spaces and texts run together.
+    """
+    named = "\0".join([*map(str, space), text])
+    return f"query-vector:{tenant_id}:{hashlib.sha256(named.encode()).hexdigest()}"
+
+
+def _unpacked(packed: object, *, dimensions: int) -> list[float] | None:
+    """None for anything that is no vector of the space: it is computed again, and overwritten."""
+    if not isinstance(packed, bytes) or len(packed) != 4 * dimensions:
+        return None
+    return list(struct.unpack(f"<{dimensions}f", packed))
 
 
 def _ask(call: Callable[[], _T]) -> _T | None:

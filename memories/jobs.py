@@ -22,8 +22,9 @@ from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 from psycopg.types.numeric import Int2, Int8
 
-from memories import metrics
+from memories import costs, metrics
 from memories.embeddings import EmbeddingError, Fault, Vector, embed
+from memories.embeddings.registry import is_remote
 from memories.models import EmbeddingJob, EmbeddingSpace
 from memories.spaces import identity_of
 
@@ -81,6 +82,8 @@ def _embed_and_store(claims: Sequence[Claim], *, space: EmbeddingSpace, token: u
         return
     stored = _finish(claims, vectors, space_id=space.id, token=token)
     metrics.EMBEDDED.inc(stored)
+    if is_remote(identity_of(space)):
+        costs.record([(claim.tenant_id, claim.text) for claim in claims], space=space, calls=1)
 
 
 def _claim(*, space_id: int, token: uuid.UUID) -> list[Claim]:

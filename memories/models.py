@@ -171,3 +171,26 @@ class EmbeddingJob(models.Model):
 
     def __str__(self) -> str:
         return f"embedding job of {self.message_id}"
+
+
+class EmbeddingUsage(models.Model):
+    """What embedding a tenant's messages took on a day (by UTC) in a space; `memories.costs` adds to it."""
+
+    pk = models.CompositePrimaryKey("tenant_id", "space_id", "day")
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_index=False)
+    # The account outlives a dropped space, so the database does not insist; ids of spaces are never used twice.
+    space = models.ForeignKey(EmbeddingSpace, on_delete=models.PROTECT, db_index=False, db_constraint=False)
+    day = models.DateField()
+    tokens = models.BigIntegerField(default=0)
+    calls = models.IntegerField(default=0)
+    cost_micro_usd = models.BigIntegerField(default=0, help_text="Millionths of a US dollar.")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(tokens__gte=0, calls__gte=0, cost_micro_usd__gte=0), name="usage_not_negative"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tokens} tokens on {self.day}"

@@ -80,3 +80,21 @@ class EmbeddingJobQuerySet(models.QuerySet["EmbeddingJob"]):
     def due(self) -> "EmbeddingJobQuerySet":
         """Open, and neither backing off nor leased, by the database's clock: hosts may disagree."""
         return self.open().filter(next_attempt_at__lte=Now())
+
+    def for_tenant(self, tenant_id: int) -> "EmbeddingJobQuerySet":
+        """Of one tenant."""
+        return self.filter(tenant_id=tenant_id)
+
+    def in_place_order(self) -> "EmbeddingJobQuerySet":
+        """By tenant, and there the oldest first: the order of the primary key's index."""
+        return self.order_by("tenant_id", "id")
+
+    def after(self, tenant_id: int, job_id: int) -> "EmbeddingJobQuerySet":
+        """Those that come after this place. The index serves tenant_id__gte."""
+        return self.filter(Q(tenant_id__gt=tenant_id) | Q(id__gt=job_id), tenant_id__gte=tenant_id)
+
+    def at(self, places: Sequence[tuple[int, int]]) -> "EmbeddingJobQuerySet":
+        """Those with these tenant and job ids."""
+        return self.filter(
+            tenant_id__in={tenant_id for tenant_id, _ in places}, id__in=[job_id for _, job_id in places]
+        )

@@ -78,10 +78,15 @@ class Hit:
     score: float
 
 
-def rank(candidates: Sequence[Candidate], *, weights: Weights, now: datetime) -> list[Hit]:
-    """The pool, best score first. Ties go to the newer, then to the greater id, so that the order is total."""
+def rank(
+    candidates: Sequence[Candidate], *, weights: Weights, now: datetime, top_k: int = POOL_SIZE
+) -> list[Hit]:
+    """The best `top_k` of the pool, best score first. Ties go to the newer, then to the greater id: a total order.
+
+    The pool grows with a `top_k` beyond it, so that an answer is full whenever there are enough candidates.
+    """
     weights = weights.normalised()
-    pool = sorted(_relevances(candidates), key=lambda row: (-row[0], row[1].id))[:POOL_SIZE]
+    pool = sorted(_relevances(candidates), key=lambda row: (-row[0], row[1].id))[: max(POOL_SIZE, top_k)]
     low, span = _range(relevance for relevance, *_ in pool)
     hits = [
         _hit(
@@ -95,7 +100,8 @@ def rank(candidates: Sequence[Candidate], *, weights: Weights, now: datetime) ->
         )
         for relevance, candidate, lexical, vector in pool
     ]
-    return sorted(hits, key=lambda hit: (hit.score, hit.candidate.created_at, hit.candidate.id), reverse=True)
+    hits.sort(key=lambda hit: (hit.score, hit.candidate.created_at, hit.candidate.id), reverse=True)
+    return hits[:top_k]
 
 
 def decay(*, age_days: float, half_life_days: float) -> float:

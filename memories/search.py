@@ -13,8 +13,9 @@ import structlog
 from django.conf import settings
 from django.utils import timezone
 
-from memories import candidates, metrics, query, ranking
-from memories.embeddings import EmbeddingError, Vector, embed
+from memories import caching, candidates, metrics, query, ranking
+from memories.embeddings import EmbeddingError, Identity, Vector, embed
+from memories.embeddings.registry import is_remote
 from memories.filters import MessageFilters
 from memories.models import Message
 from memories.spaces import active_space, identity_of
@@ -66,7 +67,9 @@ def search(
         with _timed(answer, "words"):
             words = candidates.read_words(tenant.id, text=text, names=query.possible_names(text))
         with _timed(answer, "embedding"):
-            space_id, vector = _query_vector(answer, query.in_first_person(text, words.speakers), mode)
+            space_id, vector = _query_vector(
+                answer, tenant, query.in_first_person(text, words.speakers), mode
+            )
         with _timed(answer, "candidates"):
             gathered = candidates.gather(
                 tenant.id,
@@ -77,7 +80,7 @@ def search(
                 condition=(filters or MessageFilters()).as_q(),
             )
         with _timed(answer, "ranking"):
-            hits = ranking.rank(gathered, weights=answer.weights, now=now or timezone.now())[:top_k]
+            hits = ranking.rank(gathered, weights=answer.weights, now=now or timezone.now(), top_k=top_k)
         with _timed(answer, "messages"):
             answer.found = _with_messages(tenant, hits)
     answer.candidate_count, answer.lexemes, answer.speakers = len(gathered), words.lexemes, words.speakers
@@ -100,17 +103,28 @@ def weights_of(tenant: Tenant) -> ranking.Weights:
     )
 
 
-def _query_vector(answer: Answer, text: str, mode: str) -> tuple[int, Vector | None]:
+def _query_vector(answer: Answer, tenant: Tenant, text: str, mode: str) -> tuple[int, Vector | None]:
     """The active space and the query's vector in it; no vector, and a reason, where there can be none."""
     if mode == TEXT:
         return 0, None
     try:
         space = active_space()
-        return space.id, embed([text], identity_of(space))[0]
+        return space.id, _embedded(text, identity_of(space), tenant)
     except EmbeddingError as error:
         answer.degraded_reason = f"The embedding provider did not answer: {error}."
     log.warning("search_degraded", reason=answer.degraded_reason)
     return 0, None
+
+
+def _embedded(text: str, identity: Identity, tenant: Tenant) -> Vector:
+    """The text's vector, remembered where it costs money or network; a local model takes no longer than Redis."""
+    if not is_remote(identity):
+        return embed([text], identity)[0]
+    vector, hit = caching.remembered_query_vector(
+        tenant_id=tenant.id, space=identity, text=text, compute=lambda: embed([text], identity)[0]
+    )
+    metrics.QUERY_VECTORS.labels("hit" if hit else "miss").inc()
+    return vector
 
 
 def _with_messages(tenant: Tenant, hits: list[ranking.Hit]) -> list[Found]:

@@ -43,13 +43,20 @@ def caller_of(request: Request) -> Caller:
     return cast(Caller, request.user)
 
 
+def valid(serializer: type[Any], data: Any) -> dict[str, Any]:
+    """What was sent, checked and converted; a ValidationError (400) names each fault."""
+    checked = serializer(data=data)
+    checked.is_valid(raise_exception=True)
+    return cast(dict[str, Any], checked.validated_data)
+
+
 class MessagesView(APIView):
     """Store one message; list messages."""
 
     @extend_schema(request=serializers.MessageIn, responses={201: serializers.StoredOut})
     def post(self, request: Request) -> Response:
         """Store a message. It can be found at once, before its embedding exists."""
-        values = _valid(serializers.MessageIn, request.data)
+        values = valid(serializers.MessageIn, request.data)
         tenant = tenant_of(caller_of(request), values.get("tenant_id"), may_create=True)
         [stored] = _store(tenant, [values], batch=False)
         headers = {REPLAYED: "true"} if stored.replayed else {}
@@ -81,7 +88,7 @@ class MessageBatchView(APIView):
     @extend_schema(request=serializers.BatchIn, responses={201: serializers.BatchOut})
     def post(self, request: Request) -> Response:
         """Store up to 1,000 messages in one transaction: all or nothing."""
-        values = _valid(serializers.BatchIn, request.data)
+        values = valid(serializers.BatchIn, request.data)
         names = {row.get("tenant_id", values.get("tenant_id")) for row in values["messages"]}
         if len(names) > 1:
             raise ValidationError({"messages": ["All messages of a batch must be of one tenant."]})
@@ -105,7 +112,7 @@ class MessageView(APIView):
     def patch(self, request: Request, message_id: UUID) -> Response:
         """Edit a message; an edited text is scored and embedded again."""
         tenant = _tenant(request)
-        values = _valid(serializers.MessagePatch, request.data)
+        values = valid(serializers.MessagePatch, request.data)
         if not values:
             raise ValidationError("Nothing to change: give content, metadata, importance or pinned.")
         try:
@@ -153,7 +160,7 @@ def _store(tenant: Tenant, rows: list[dict[str, Any]], *, batch: bool) -> list[i
 
 
 def _tenant(request: Request) -> Tenant:
-    values = _valid(serializers.TenantIn, request.query_params.dict())
+    values = valid(serializers.TenantIn, request.query_params.dict())
     return tenant_of(caller_of(request), values.get("tenant_id"))
 
 
@@ -182,12 +189,6 @@ def _after(cursor: str | None) -> Q:
     return Q(created_at__lt=created_at) | Q(created_at=created_at, id__lt=message_id)
 
 
-def _valid(serializer: type[Any], data: Any) -> dict[str, Any]:
-    checked = serializer(data=data)
-    checked.is_valid(raise_exception=True)
-    return cast(dict[str, Any], checked.validated_data)
-
-
 def _query(serializer: type[Any], params: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
     """A query string's parameters, apart from its `metadata.<key>` ones."""
     metadata = {
@@ -196,4 +197,4 @@ def _query(serializer: type[Any], params: Mapping[str, str]) -> tuple[dict[str, 
     if any("\0" in text for pair in metadata.items() for text in pair) or "" in metadata:
         raise ValidationError({"metadata": ["Needs a key, and text without NUL bytes."]})
     rest = {key: params[key] for key in params if not key.startswith(METADATA_PREFIX)}
-    return _valid(serializer, rest), metadata
+    return valid(serializer, rest), metadata

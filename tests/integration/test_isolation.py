@@ -16,6 +16,7 @@ PUBLIC = {"/openapi.json", "/docs", "/health/live", "/health/ready"}
 BODIES: dict[str, Any] = {
     "/v1/messages": {"conversation_id": "acme-conv", "role": "user", "content": "x", "external_id": "acme-1"},
     "/v1/messages/{message_id}": {"content": "overwritten"},
+    "/v1/admin/jobs/replay": {},
 }
 BODIES["/v1/messages/batch"] = {"messages": [BODIES["/v1/messages"]]}
 

@@ -19,6 +19,8 @@ DOCUMENTED = {
     ("/v1/messages/{message_id}", "delete"),
     ("/v1/memory/search", "get"),
     ("/v1/admin/health", "get"),
+    ("/v1/admin/jobs", "get"),
+    ("/v1/admin/jobs/replay", "post"),
 }
 
 

@@ -141,6 +141,13 @@ def test_the_answer_is_full_where_nothing_matches_by_word(bot, acme):
     assert len(contents(bot.get("/v1/memory/search", query="completely different", top_k=10))) == 10
 
 
+def test_a_hundred_hits_are_a_hundred(bot, acme):
+    remember(acme, *(f"message number {n}" for n in range(120)))
+    tasks.drain()
+    assert len(contents(bot.get("/v1/memory/search", query="message number", top_k=100))) == 100
+    assert len(contents(bot.get("/v1/memory/search", query="no word in common", top_k=100))) == 100
+
+
 def test_the_turn_beside_a_match_is_found(bot, acme):
     """The answer to a question often shares no word with it."""
     remember(acme, *(f"chatter {n}" for n in range(40)), "What is your dog called?", "Rex!", "chatter again")

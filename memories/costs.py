@@ -1,0 +1,92 @@
+"""What embedding costs, by tenant, space and day: tokens as the provider counts them, or else estimated, times a price.
+
+An account, not a bill: a worker that dies between a call and its record leaves that call out.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+
+from memories.embeddings.batches import cut, estimated_tokens
+from memories.models import EmbeddingSpace
+
+log = structlog.get_logger(__name__)
+
+# USD per million tokens, which is also micro-USD per token. OpenAI's list prices; they change, hence the variable.
+PRICES = {"text-embedding-3-small": Decimal("0.02"), "text-embedding-3-large": Decimal("0.13")}
+
+# A batch is often worth less than one micro-USD. The difference of the two rounded totals loses nothing over a day,
+# where a rounded sum of each batch would come to 0. Rows in the order of tenants, so that two workers cannot deadlock;
+# without tenants that were deleted meanwhile.
+_ADD = """
+    INSERT INTO memories_embeddingusage AS usage (tenant_id, space_id, day, tokens, calls, cost_micro_usd)
+    SELECT new.tenant_id, %(space)s, (statement_timestamp() AT TIME ZONE 'UTC')::date,
+           new.tokens, %(calls)s, round(new.tokens * %(price)s::numeric)
+    FROM unnest(%(tenants)s::bigint[], %(tokens)s::bigint[]) AS new(tenant_id, tokens)
+    JOIN tenants_tenant ON tenants_tenant.id = new.tenant_id
+    ORDER BY new.tenant_id
+    ON CONFLICT (tenant_id, space_id, day) DO UPDATE SET
+        tokens = usage.tokens + excluded.tokens,
+        calls = usage.calls + excluded.calls,
+        cost_micro_usd = usage.cost_micro_usd + round((usage.tokens + excluded.tokens) * %(price)s::numeric)
+                         - round(usage.tokens * %(price)s::numeric)
+"""
+
+
+def record(
+    rows: Sequence[tuple[int, str]], *, space: EmbeddingSpace, calls: int, tokens: int | None = None
+) -> None:
+    """Add embedded texts (tenant id, text) to today's account, today by UTC.
+
+    `tokens` is what the provider counted for all of them, None if it did not say. Each tenant in the batch had a part
+    in every one of the `calls`. To be called outside any transaction: the account's rows are shared by all workers.
+    Raises nothing for a tenant that is deleted in this very moment; the batch is then left out.
+    """
+    shares = divided(_estimated(rows), tokens)
+    values: dict[str, Any] = {
+        "space": space.id,
+        "calls": calls,
+        "price": price_of(space.model),
+        "tenants": list(shares),
+        "tokens": list(shares.values()),
+    }
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_ADD, values)
+    except IntegrityError:
+        log.warning("embedding_usage_left_out", calls=calls, tokens=sum(shares.values()))
+
+
+def price_of(model: str) -> Decimal:
+    """USD per million tokens: MEMORY_EMBEDDING_PRICE_PER_MILLION_TOKENS, else the table's, else 0."""
+    own = settings.ENV.embedding_price_per_million_tokens
+    return PRICES.get(model, Decimal(0)) if own is None else Decimal(str(own))
+
+
+def divided(estimates: Mapping[int, int], total: int | None) -> dict[int, int]:
+    """The total over the tenants, in proportion to their estimates and in whole tokens that add up to it.
+
+    No total: the estimates are the answer.
+    """
+    if total is None:
+        return dict(estimates)
+    whole, given, seen = sum(estimates.values()), 0, 0
+    shares = {}
+    for tenant_id, estimate in estimates.items():
+        seen += estimate
+        shares[tenant_id] = total * seen // max(whole, 1) - given
+        given += shares[tenant_id]
+    return shares
+
+
+def _estimated(rows: Sequence[tuple[int, str]]) -> dict[int, int]:
+    """Tokens by tenant, of what the providers really send of a long text."""
+    estimates: dict[int, int] = defaultdict(int)
+    for tenant_id, text in rows:
+        estimates[tenant_id] += estimated_tokens(cut(text))
+    return estimates
