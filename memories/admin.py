@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from rest_framework.exceptions import ValidationError as ApiValidationError
 
-from memories import ingest, replay
+from memories import ingest, reembedding, replay
 from memories.fields import MetadataField
 from memories.models import EmbeddingJob, EmbeddingSpace, Message
 
@@ -132,9 +132,34 @@ class EmbeddingJobAdmin(admin.ModelAdmin):
 
 @admin.register(EmbeddingSpace)
 class EmbeddingSpaceAdmin(admin.ModelAdmin):
-    """Which models made the stored vectors."""
+    """Which models made the stored vectors, and which of them searches read."""
 
     list_display = ["id", "provider", "model", "dimensions", "active", "created_at"]
+    readonly_fields = ["fullness"]
+    actions = ["search_with"]
+
+    @admin.display(description="how full it is")
+    def fullness(self, space: EmbeddingSpace) -> str:
+        """Counted over all messages, so on this page only."""
+        now = reembedding.progress(space)
+        return f"{now.embedded} of {now.messages} messages; {now.missing} missing, of which {now.buried} given up"
+
+    @admin.action(description="Search with this space", permissions=["switch"])
+    def search_with(self, request: HttpRequest, queryset: QuerySet[EmbeddingSpace]) -> None:
+        """Refused with the reason while the space is not complete."""
+        if len(spaces := list(queryset)) != 1:
+            self.message_user(request, "Choose one space.", messages.ERROR)
+            return
+        try:
+            reembedding.switch(spaces[0])
+        except reembedding.CannotSwitch as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            self.message_user(request, f"Searches read {spaces[0]} now.")
+
+    def has_switch_permission(self, request: HttpRequest) -> bool:
+        """Those who may change spaces; by this action alone, never by hand."""
+        return bool(request.user.has_perm("memories.change_embeddingspace"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Made from the settings at first use."""

@@ -10,7 +10,7 @@ Invariants:
 
 import random
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -23,7 +23,7 @@ from pgvector.psycopg import register_vector
 from psycopg.types.numeric import Int2, Int8
 
 from memories import costs, metrics
-from memories.embeddings import EmbeddingError, Fault, Vector, embed
+from memories.embeddings import EmbeddingError, Fault, Vector, embed, resting
 from memories.embeddings.registry import is_remote
 from memories.models import EmbeddingJob, EmbeddingSpace
 from memories.spaces import identity_of
@@ -54,15 +54,28 @@ def embedded_text(name: str, content: str) -> str:
 def run_batch() -> int:
     """Claim, embed and store one batch; how many jobs were claimed (0: nothing is due).
 
-    Jobs of the active space go first: what is being said now matters more than a space that is being filled.
+    Jobs of the active space go first: what is being said now matters more than a space that is being filled. While a
+    breaker is open its jobs are left as they are: claiming them would rewrite the whole backlog at every interval.
     Raises nothing for a failing provider: the jobs then wait in their rows.
     """
     token = uuid.uuid4()
-    for space in EmbeddingSpace.objects.order_by("-active", "id"):
+    for space in _askable_spaces():
         if claims := _claim(space_id=space.id, token=token):
             _embed_and_store(claims, space=space, token=token)
             return len(claims)
     return 0
+
+
+def workable() -> bool:
+    """Whether there are due jobs that somebody could be asked for now."""
+    due = EmbeddingJob.objects.due()
+    return any(due.filter(space=space).exists() for space in _askable_spaces())
+
+
+def _askable_spaces() -> Iterator[EmbeddingSpace]:
+    for space in EmbeddingSpace.objects.order_by("-active", "id"):
+        if not resting(identity_of(space)):
+            yield space
 
 
 def _embed_and_store(claims: Sequence[Claim], *, space: EmbeddingSpace, token: uuid.UUID) -> None:

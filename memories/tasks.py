@@ -9,7 +9,6 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from memories import caching, jobs, metrics
-from memories.models import EmbeddingJob
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +38,7 @@ def embed_pending() -> int:
         else:
             time.sleep(POLL_SECONDS)
     caching.drop_hint()
-    if EmbeddingJob.objects.due().exists():
+    if jobs.workable():
         hint()
     return taken
 
@@ -48,7 +47,7 @@ def embed_pending() -> int:
 def sweep() -> None:
     """On beat: picks up what a lost hint or a dead worker left, and is the pulse that health reads."""
     caching.record_pulse(time.time())
-    if EmbeddingJob.objects.due().exists():
+    if jobs.workable():
         hint()
 
 

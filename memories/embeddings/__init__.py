@@ -8,7 +8,7 @@ from django.conf import settings
 
 from memories import metrics
 from memories.embeddings.base import EmbeddingError, Fault, Identity, Provider, Vector, checked
-from memories.embeddings.breaker import guarded
+from memories.embeddings.breaker import guarded, state
 from memories.embeddings.registry import PROVIDERS, configured, is_remote, provider_of
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "checked",
     "configured",
     "embed",
+    "resting",
     "stand_in",
     "warm_up",
 ]
@@ -61,6 +62,18 @@ def stand_in(identity: Identity) -> Identity | None:
     """
     other = settings.ENV.embedding_failover
     return identity._replace(provider=other) if other and identity == configured() else None
+
+
+def resting(identity: Identity) -> bool:
+    """Whether nobody would be asked now: the breaker is open until its next probe, and so is the stand-in's.
+
+    A misconfigured provider does not rest: its error is to reach the jobs, where people look for it.
+    """
+    askable = [each for each in (identity, stand_in(identity)) if each]
+    try:
+        return all(is_remote(each) and state(each).state == "open" for each in askable)
+    except EmbeddingError:
+        return False
 
 
 def warm_up() -> None:
