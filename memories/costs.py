@@ -62,6 +62,22 @@ def record(
         log.warning("embedding_usage_left_out", calls=calls, tokens=sum(shares.values()))
 
 
+def over_budget() -> list[int]:
+    """Tenants that have spent this month's budget (UTC): their embedding pauses, their ingest does not."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT t.id FROM tenants_tenant t LEFT JOIN memories_embeddingusage u
+              ON u.tenant_id = t.id
+              AND u.day >= date_trunc('month', statement_timestamp() AT TIME ZONE 'UTC')::date
+            WHERE t.embedding_budget_usd IS NOT NULL GROUP BY t.id
+            HAVING coalesce(sum(u.cost_micro_usd), 0) >= t.embedding_budget_usd * 1000000
+            ORDER BY t.id
+            """
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
 def price_of(model: str) -> Decimal:
     """USD per million tokens: MEMORY_EMBEDDING_PRICE_PER_MILLION_TOKENS, else the table's, else 0."""
     own = settings.ENV.embedding_price_per_million_tokens

@@ -60,7 +60,7 @@ def run_batch() -> int:
     """
     token = uuid.uuid4()
     for space in _askable_spaces():
-        if claims := _claim(space_id=space.id, token=token):
+        if claims := _claim(space_id=space.id, token=token, without=_paused_tenants(space)):
             _embed_and_store(claims, space=space, token=token)
             return len(claims)
     return 0
@@ -69,13 +69,21 @@ def run_batch() -> int:
 def workable() -> bool:
     """Whether there are due jobs that somebody could be asked for now."""
     due = EmbeddingJob.objects.due()
-    return any(due.filter(space=space).exists() for space in _askable_spaces())
+    return any(
+        due.filter(space=space).exclude(tenant_id__in=_paused_tenants(space)).exists()
+        for space in _askable_spaces()
+    )
 
 
 def _askable_spaces() -> Iterator[EmbeddingSpace]:
     for space in EmbeddingSpace.objects.order_by("-active", "id"):
         if not resting(identity_of(space)):
             yield space
+
+
+def _paused_tenants(space: EmbeddingSpace) -> list[int]:
+    """Whose budget is spent. One batch may go over it: what a call costs is known after it."""
+    return costs.over_budget() if is_remote(identity_of(space)) else []
 
 
 def _embed_and_store(claims: Sequence[Claim], *, space: EmbeddingSpace, token: uuid.UUID) -> None:
@@ -99,7 +107,7 @@ def _embed_and_store(claims: Sequence[Claim], *, space: EmbeddingSpace, token: u
         costs.record([(claim.tenant_id, claim.text) for claim in claims], space=space, calls=1)
 
 
-def _claim(*, space_id: int, token: uuid.UUID) -> list[Claim]:
+def _claim(*, space_id: int, token: uuid.UUID, without: Sequence[int] = ()) -> list[Claim]:
     """Take due jobs under a lease. SKIP LOCKED lets several workers claim at once without waiting."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -107,6 +115,7 @@ def _claim(*, space_id: int, token: uuid.UUID) -> list[Claim]:
             WITH due AS (
                 SELECT tenant_id, id FROM memories_embeddingjob
                 WHERE buried_at IS NULL AND next_attempt_at <= statement_timestamp() AND space_id = %s
+                  AND tenant_id <> ALL(%s::bigint[])
                 ORDER BY next_attempt_at LIMIT %s FOR UPDATE SKIP LOCKED
             ), claimed AS (
                 UPDATE memories_embeddingjob job
@@ -119,7 +128,13 @@ def _claim(*, space_id: int, token: uuid.UUID) -> list[Claim]:
             FROM claimed JOIN memories_message message
               ON message.tenant_id = claimed.tenant_id AND message.id = claimed.message_id
             """,
-            [space_id, settings.ENV.embedding_batch_size, token, settings.ENV.embedding_lease_seconds],
+            [
+                space_id,
+                list(without),
+                settings.ENV.embedding_batch_size,
+                token,
+                settings.ENV.embedding_lease_seconds,
+            ],
         )
         return [
             Claim(

@@ -20,7 +20,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from memories import backlog, caching
+from memories import backlog, caching, costs
 from memories.checks import check_database, check_provider
 from memories.embeddings import EmbeddingError, breaker, stand_in
 from memories.embeddings.registry import is_remote
@@ -153,6 +153,7 @@ def _jobs() -> Part:
         "backlog": state.open_jobs,
         "oldest_age_seconds": round(state.oldest_age_seconds, 1),
         "buried": state.buried_jobs,
+        "tenants_over_budget": len(costs.over_budget()),
     }
 
 

@@ -39,6 +39,16 @@ class Tenant(models.Model):
         help_text="Days until the decay of a message has halved. Empty: the installation's value.",
     )
 
+    embedding_budget_usd = models.DecimalField(
+        null=True,
+        blank=True,
+        max_digits=12,
+        decimal_places=2,
+        validators=[MinValueValidator(0)],
+        help_text="A month (UTC). Once spent, new messages wait for their embedding and are found by their words. "
+        "Empty: no limit.",
+    )
+
     class Meta:
         ordering = ["name"]
         constraints = [
