@@ -12,6 +12,7 @@ import structlog
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 
+from memories import metrics
 from memories.embeddings.batches import cut, estimated_tokens
 from memories.models import EmbeddingSpace
 
@@ -60,6 +61,11 @@ def record(
             cursor.execute(_ADD, values)
     except IntegrityError:
         log.warning("embedding_usage_left_out", calls=calls, tokens=sum(shares.values()))
+        return
+    metrics.EMBEDDING_TOKENS.labels(space.provider, space.model).inc(sum(shares.values()))
+    metrics.EMBEDDING_COST.labels(space.provider, space.model).inc(
+        float(sum(shares.values()) * values["price"]) / 1_000_000
+    )
 
 
 def over_budget() -> list[int]:

@@ -25,6 +25,7 @@ from psycopg.types.numeric import Int2, Int8
 from memories import costs, metrics
 from memories.embeddings import EmbeddingError, Fault, Vector, embed, resting
 from memories.embeddings.registry import is_remote
+from memories.embeddings.usage import metered
 from memories.models import EmbeddingJob, EmbeddingSpace
 from memories.spaces import identity_of
 
@@ -92,7 +93,8 @@ def _embed_and_store(claims: Sequence[Claim], *, space: EmbeddingSpace, token: u
     That costs at most 2 * log2(n) further calls for each refused text.
     """
     try:
-        vectors = embed([claim.text for claim in claims], identity_of(space))
+        with metered() as used:
+            vectors = embed([claim.text for claim in claims], identity_of(space))
     except EmbeddingError as error:
         if error.fault is Fault.TEXT and len(claims) > 1:
             middle = len(claims) // 2
@@ -104,7 +106,8 @@ def _embed_and_store(claims: Sequence[Claim], *, space: EmbeddingSpace, token: u
     stored = _finish(claims, vectors, space_id=space.id, token=token)
     metrics.EMBEDDED.inc(stored)
     if is_remote(identity_of(space)):
-        costs.record([(claim.tenant_id, claim.text) for claim in claims], space=space, calls=1)
+        rows = [(claim.tenant_id, claim.text) for claim in claims]
+        costs.record(rows, space=space, calls=used.calls, tokens=used.tokens)
 
 
 def _claim(*, space_id: int, token: uuid.UUID, without: Sequence[int] = ()) -> list[Claim]:

@@ -35,3 +35,13 @@ FAILOVERS = Counter(
     "Calls that went to the second provider, by the first one's fault",
     ["provider", "fault"],
 )
+EMBEDDING_TOKENS = Counter(
+    "memory_embedding_tokens",
+    "Tokens embedded by remote providers, reported or estimated",
+    ["provider", "model"],
+)
+EMBEDDING_COST = Counter(
+    "memory_embedding_cost_usd",
+    "What remote providers' embedding cost, by their list price",
+    ["provider", "model"],
+)

@@ -13,11 +13,12 @@ import structlog
 from django.conf import settings
 from django.utils import timezone
 
-from memories import caching, candidates, metrics, query, ranking
-from memories.embeddings import EmbeddingError, Identity, Vector, embed
+from memories import caching, candidates, costs, metrics, query, ranking
+from memories.embeddings import EmbeddingError, Vector, embed
 from memories.embeddings.registry import is_remote
+from memories.embeddings.usage import metered
 from memories.filters import MessageFilters
-from memories.models import Message
+from memories.models import EmbeddingSpace, Message
 from memories.spaces import active_space, identity_of
 from tenants.models import Tenant
 
@@ -109,21 +110,30 @@ def _query_vector(answer: Answer, tenant: Tenant, text: str, mode: str) -> tuple
         return 0, None
     try:
         space = active_space()
-        return space.id, _embedded(text, identity_of(space), tenant)
+        return space.id, _embedded(text, space, tenant)
     except EmbeddingError as error:
         answer.degraded_reason = f"The embedding provider did not answer: {error}."
     log.warning("search_degraded", reason=answer.degraded_reason)
     return 0, None
 
 
-def _embedded(text: str, identity: Identity, tenant: Tenant) -> Vector:
+def _embedded(text: str, space: EmbeddingSpace, tenant: Tenant) -> Vector:
     """The text's vector, remembered where it costs money or network; a local model takes no longer than Redis."""
+    identity = identity_of(space)
     if not is_remote(identity):
         return embed([text], identity)[0]
     vector, hit = caching.remembered_query_vector(
-        tenant_id=tenant.id, space=identity, text=text, compute=lambda: embed([text], identity)[0]
+        tenant_id=tenant.id, space=identity, text=text, compute=lambda: _paid_for(text, space, tenant)
     )
     metrics.QUERY_VECTORS.labels("hit" if hit else "miss").inc()
+    return vector
+
+
+def _paid_for(text: str, space: EmbeddingSpace, tenant: Tenant) -> Vector:
+    """Asked of the provider, and put on the tenant's account."""
+    with metered() as used:
+        vector = embed([text], identity_of(space))[0]
+    costs.record([(tenant.id, text)], space=space, calls=used.calls, tokens=used.tokens)
     return vector
 
 

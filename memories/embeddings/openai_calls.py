@@ -8,6 +8,7 @@ import openai
 
 from memories.embeddings.base import EmbeddingError, Fault, Vector
 from memories.embeddings.batches import CERTAIN_BYTES, cut, split
+from memories.embeddings.usage import count
 
 CONNECT_SECONDS = 5.0
 # A clock gone wrong must not put jobs off for ever.
@@ -66,6 +67,7 @@ def _call(client: openai.OpenAI, batch: list[str], model: str, dimensions: int |
         raise EmbeddingError(
             f"asked for {len(batch)} vectors, got indexes {indexes[:5]}…", fault=Fault.PROVIDER
         )
+    count(getattr(getattr(answer, "usage", None), "prompt_tokens", None))
     return vectors
 
 
