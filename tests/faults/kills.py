@@ -1,5 +1,6 @@
-"""kill -9 of the Celery worker while messages come in: nothing acknowledged is lost, nothing is embedded twice."""
+"""kill -9 of the Celery worker and its pool processes while messages come in: nothing acknowledged is lost, nothing is embedded twice."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -57,10 +58,15 @@ def _ids(stack: Stack, tenant: str, query: str) -> list[str]:
 
 
 def _kill_again_and_again(stack: Stack, kills: int) -> None:
-    for _ in range(kills):
+    """Every tenth time the worker itself, whose restarts wait longer and longer; else one of its pool processes."""
+    for number in range(kills):
         before = stack.child("worker")
-        os.kill(before, signal.SIGKILL)
-        stack.wait(
-            lambda before=before: stack.child("worker") not in (before, None), "a new worker", seconds=60
-        )
+        if number % 10 == 0:
+            os.kill(before, signal.SIGKILL)
+            stack.wait(
+                lambda before=before: stack.child("worker") not in (before, None), "a new worker", seconds=60
+            )
+        elif pool := stack.children_of(before):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(max(pool), signal.SIGKILL)
         time.sleep(0.5)
