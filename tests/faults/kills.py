@@ -1,4 +1,4 @@
-"""kill -9 of the Celery worker and its pool processes while messages come in: nothing acknowledged is lost, nothing is embedded twice."""
+"""kill -9 of the Celery worker and its processes while messages come in: nothing acknowledged is lost or doubled."""
 
 import contextlib
 import os
