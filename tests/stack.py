@@ -110,7 +110,7 @@ class Stack:
         with psycopg.connect(self.noted()["urls"]["MEMORY_DATABASE_URL"]) as connection:
             return connection.execute(query, params).fetchall()
 
-    def children_of(self, pid: int) -> set[int]:
+    def children_of(self, pid: int | None) -> set[int]:
         """The processes that this one started."""
         return {child for child, parent in _parents().items() if parent == pid}
 

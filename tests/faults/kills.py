@@ -27,11 +27,13 @@ class Outcome:
 
 def kill_workers(stack: Stack, *, tenant: str, count: int, kills: int, batch: int = 10) -> Outcome:
     """Ingest `count` messages from four clients and kill the worker `kills` times meanwhile."""
-    killer = threading.Thread(target=_kill_again_and_again, args=(stack, kills))
+    done: list[int] = []
+    killer = threading.Thread(target=_kill_again_and_again, args=(stack, kills, done))
     killer.start()
     rows = list(messages(count, seed=3))
     result = ingest(stack.address(), tenant, rows, batch=batch, clients=CLIENTS)
     killer.join()
+    assert len(done) == kills
     seconds = until_embedded(stack, tenant)
     return Outcome(
         acknowledged=set(result.ids),
@@ -57,16 +59,14 @@ def _ids(stack: Stack, tenant: str, query: str) -> list[str]:
     return sorted(str(row[0]) for row in stack.sql(query, [tenant_id]))
 
 
-def _kill_again_and_again(stack: Stack, kills: int) -> None:
+def _kill_again_and_again(stack: Stack, kills: int, done: list[int]) -> None:
     """Every tenth time the worker itself, whose restarts wait longer and longer; else one of its pool processes."""
-    for number in range(kills):
-        before = stack.child("worker")
-        if number % 10 == 0:
-            os.kill(before, signal.SIGKILL)
-            stack.wait(
-                lambda before=before: stack.child("worker") not in (before, None), "a new worker", seconds=60
-            )
-        elif pool := stack.children_of(before):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(max(pool), signal.SIGKILL)
+    while len(done) < kills:
+        worker = stack.child("worker")
+        victims = {worker} if len(done) % 10 == 0 else stack.children_of(worker)
+        with contextlib.suppress(ProcessLookupError):
+            victim = max(victims - {None}, default=None)
+            if victim:
+                os.kill(victim, signal.SIGKILL)
+                done.append(victim)
         time.sleep(0.5)
