@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from memories import reembedding
+from memories import costs, reembedding
 from memories.embeddings import PROVIDERS, Identity, configured
 from memories.models import EmbeddingJob, EmbeddingSpace
 
@@ -40,8 +40,10 @@ class Command(BaseCommand):
         identity = _identity(options)
         known = EmbeddingSpace.objects.filter(**identity._asdict()).first()
         estimate = reembedding.estimate(known or EmbeddingSpace(id=0))
+        dollars = costs.price_of(identity.model) * estimate.tokens / 1_000_000
         self.stdout.write(
-            f"{identity}: {estimate.messages} messages to embed, at most {estimate.tokens} tokens."
+            f"{identity}: {estimate.messages} messages to embed, at most {estimate.tokens} tokens, "
+            f"{dollars:.2f} USD by the model's price."
         )
         if options["dry_run"] or not (options["yes"] or _agreed()):
             return
