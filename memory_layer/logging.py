@@ -65,6 +65,7 @@ def logging_config(*, level: str, output: str) -> dict[str, Any]:
             "django.request": {"level": "CRITICAL"},
             "django.server": {"level": "CRITICAL"},
             "httpx": {"level": "WARNING"},
+            "httpx2": {"level": "WARNING"},
             "openai": {"level": "WARNING"},
             "psycopg.pool": {"level": "ERROR"},
         },
