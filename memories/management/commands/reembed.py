@@ -42,8 +42,8 @@ class Command(BaseCommand):
         estimate = reembedding.estimate(known or EmbeddingSpace(id=0))
         dollars = costs.price_of(identity.model) * estimate.tokens / 1_000_000
         self.stdout.write(
-            f"{identity}: {estimate.messages} messages to embed, at most {estimate.tokens} tokens, "
-            f"{dollars:.2f} USD by the model's price."
+            f"{identity.provider}/{identity.model} ({identity.dimensions}): {estimate.messages} messages to embed, "
+            f"at most {estimate.tokens} tokens, {dollars:.2f} USD by the model's price."
         )
         if options["dry_run"] or not (options["yes"] or _agreed()):
             return
