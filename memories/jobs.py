@@ -17,6 +17,7 @@ from datetime import timedelta
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 from pgvector import HalfVector
 from pgvector.psycopg import register_vector
@@ -60,8 +61,8 @@ def run_batch() -> int:
     Raises nothing for a failing provider: the jobs then wait in their rows.
     """
     token = uuid.uuid4()
-    for space in _askable_spaces():
-        if claims := _claim(space_id=space.id, token=token, without=_paused_tenants(space)):
+    for space, paused in _workable_spaces():
+        if claims := _claim(space_id=space.id, token=token, without=paused):
             _embed_and_store(claims, space=space, token=token)
             return len(claims)
     return 0
@@ -71,20 +72,21 @@ def workable() -> bool:
     """Whether there are due jobs that somebody could be asked for now."""
     due = EmbeddingJob.objects.due()
     return any(
-        due.filter(space=space).exclude(tenant_id__in=_paused_tenants(space)).exists()
-        for space in _askable_spaces()
+        due.filter(space=space).exclude(tenant_id__in=paused).exists() for space, paused in _workable_spaces()
     )
 
 
-def _askable_spaces() -> Iterator[EmbeddingSpace]:
-    for space in EmbeddingSpace.objects.order_by("-active", "id"):
-        if not resting(identity_of(space)):
-            yield space
+def _workable_spaces() -> Iterator[tuple[EmbeddingSpace, list[int]]]:
+    """Spaces with due jobs whose provider may be asked, and the tenants whose budget is spent.
 
-
-def _paused_tenants(space: EmbeddingSpace) -> list[int]:
-    """Whose budget is spent. One batch may go over it: what a call costs is known after it."""
-    return costs.over_budget() if is_remote(identity_of(space)) else []
+    An idle worker asks this twenty times a second: with nothing due it costs one query, no breaker and no budget. One
+    batch may go over a budget, because what a call costs is known after it.
+    """
+    due = Exists(EmbeddingJob.objects.due().filter(space=OuterRef("pk")))
+    for space in EmbeddingSpace.objects.filter(due).order_by("-active", "id"):
+        identity = identity_of(space)
+        if not resting(identity):
+            yield space, costs.over_budget() if is_remote(identity) else []
 
 
 def _embed_and_store(claims: Sequence[Claim], *, space: EmbeddingSpace, token: uuid.UUID) -> None:

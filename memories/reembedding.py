@@ -17,11 +17,10 @@ from django.db import IntegrityError, connection, transaction
 
 from memories import tasks
 from memories.embeddings import Identity
+from memories.embeddings.batches import BYTES_PER_TOKEN
 from memories.models import EmbeddingJob, EmbeddingSpace
 
 CHUNK = 1000
-# A safe estimate for texts of any language; a provider's own count is smaller for English.
-BYTES_PER_TOKEN = 3
 
 _FILL = """
     WITH chunk AS MATERIALIZED (
