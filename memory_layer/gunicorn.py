@@ -19,13 +19,6 @@ control_socket_disable = True
 accesslog = None  # our middleware logs requests
 
 
-def post_worker_init(_worker: Any) -> None:
-    """Load the model before the first request; in the worker, as its threads would not survive a fork."""
-    from memories.embeddings import warm_up  # noqa: PLC0415 - this file is read before Django is set up
-
-    warm_up()
-
-
 def child_exit(_server: Any, worker: Any) -> None:
     """Let the gauges of a dead worker go."""
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):

@@ -12,8 +12,6 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("memory_layer", "memories", "retention", "tenants")
 FILE_LINES, FUNCTION_LINES = 300, 60
 SPEAKS_FOR_ITSELF = {"__init__.py", "urls.py", "admin.py", "apps.py"}
-# Read by gunicorn before Django is set up.
-IMPORTS_LATE = {"memory_layer/gunicorn.py"}
 # Celery has no other way to be told.
 HEARS_SIGNALS = {"memory_layer/celery.py"}
 
@@ -77,7 +75,6 @@ def test_our_own_modules_are_imported_at_the_top():
     late = [
         f"{path}:{node.lineno} in {function.name}"
         for path in CODE
-        if str(path) not in IMPORTS_LATE
         for function in functions(tree_of(path))
         if function.name != "ready"
         for node in ast.walk(function)
