@@ -1,4 +1,4 @@
-"""Cursors of message lists: the place of the last row, opaque to clients. Pure."""
+"""Cursors of lists: the place of the last row, opaque to clients. Pure."""
 
 import base64
 import binascii
@@ -6,19 +6,30 @@ from datetime import datetime
 from uuid import UUID
 
 
+def pack(*parts: object) -> str:
+    """The parts of a place as one opaque word; none of them may contain `|`."""
+    return base64.urlsafe_b64encode("|".join(map(str, parts)).encode()).decode()
+
+
+def unpack(cursor: str, parts: int) -> list[str]:
+    """So many parts; ValueError for anything that `pack` did not make of that many."""
+    try:
+        found = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode().split("|")
+    except binascii.Error as error:
+        raise ValueError("not base64") from error
+    if len(found) != parts:
+        raise ValueError(f"{len(found)} parts, not {parts}")
+    return found
+
+
 def encode(created_at: datetime, message_id: UUID) -> str:
-    """The place after this row."""
-    return base64.urlsafe_b64encode(f"{created_at.isoformat()}|{message_id}".encode()).decode()
+    """The place after this message."""
+    return pack(created_at.isoformat(), message_id)
 
 
 def decode(cursor: str) -> tuple[datetime, UUID]:
-    """The row of a cursor; ValueError for anything that `encode` did not make."""
-    try:
-        moment, _, message_id = (
-            base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode().partition("|")
-        )
-    except binascii.Error as error:
-        raise ValueError("not base64") from error
+    """The message of a cursor; ValueError for anything that `encode` did not make."""
+    moment, message_id = unpack(cursor, 2)
     created_at = datetime.fromisoformat(moment)
     if created_at.tzinfo is None:
         raise ValueError("no offset")

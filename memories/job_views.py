@@ -1,8 +1,5 @@
 """The API of embedding jobs, for operators: see what waits or was given up, and try it again."""
 
-import base64
-import binascii
-import re
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -12,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from memories import replay
+from memories import cursors, replay
 from memories.fields import ChoiceField, IdentifierField
 from memories.models import EmbeddingJob
 from memories.querysets import EmbeddingJobQuerySet
@@ -25,8 +22,6 @@ BURIED, OPEN = STATES = ("buried", "open")
 REPLAYED_AT_ONCE = 1000
 # PostgreSQL's bigint: a larger number is no id.
 ID_MAX = 2**63 - 1
-# A cursor's tenant and job id; 18 digits are always within a bigint.
-_PLACE = re.compile(rb"(\d{1,18})\|(\d{1,18})")
 
 
 class JobsIn(StrictSerializer):
@@ -94,7 +89,7 @@ class JobsView(APIView):
             jobs = jobs.after(*_decoded(values["cursor"]))
         rows = list(jobs.in_place_order().select_related("tenant")[: values["limit"] + 1])
         page = rows[: values["limit"]]
-        following = _encoded(page[-1]) if len(rows) > len(page) else None
+        following = cursors.pack(page[-1].tenant_id, page[-1].id) if len(rows) > len(page) else None
         return Response(JobPage({"jobs": page, "next": following}).data)
 
 
@@ -122,16 +117,12 @@ def _in_state(state: str | None) -> EmbeddingJobQuerySet:
     return {BURIED: jobs.buried, OPEN: jobs.open}.get(state or "", jobs.all)()
 
 
-def _encoded(job: EmbeddingJob) -> str:
-    return base64.urlsafe_b64encode(f"{job.tenant_id}|{job.id}".encode()).decode()
-
-
 def _decoded(cursor: str) -> tuple[int, int]:
-    """The place after which to go on; ValidationError for anything that `_encoded` did not make."""
+    """The place after which to go on; ValidationError for anything that is none."""
     try:
-        place = _PLACE.fullmatch(base64.b64decode(cursor.encode(), altchars=b"-_", validate=True))
-    except (binascii.Error, UnicodeEncodeError):
-        place = None
-    if place is None:
+        tenant_id, job_id = map(int, cursors.unpack(cursor, 2))
+    except ValueError:
+        tenant_id = job_id = -1
+    if not (0 <= tenant_id <= ID_MAX and 0 <= job_id <= ID_MAX):
         raise ValidationError({"cursor": ["Not a cursor of this API; leave it out for the first page."]})
-    return int(place[1]), int(place[2])
+    return tenant_id, job_id
