@@ -1,4 +1,4 @@
-"""The API of messages and search: parse, call one use case, answer. Nothing else."""
+"""The API of messages: parse, call one use case, answer. Nothing else."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from memories import cursors, ingest, search, serializers
+from memories import cursors, ingest, serializers
 from memories.models import Message
 from tenants.auth import Caller, tenant_of
 from tenants.models import Tenant
@@ -50,6 +50,17 @@ def valid(serializer: type[Any], data: Any) -> dict[str, Any]:
     return cast(dict[str, Any], checked.validated_data)
 
 
+def valid_query(serializer: type[Any], params: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """A query string's parameters, checked and converted, apart from its `metadata.<key>` ones."""
+    metadata = {
+        key.removeprefix(METADATA_PREFIX): params[key] for key in params if key.startswith(METADATA_PREFIX)
+    }
+    if any("\0" in text for pair in metadata.items() for text in pair) or "" in metadata:
+        raise ValidationError({"metadata": ["Needs a key, and text without NUL bytes."]})
+    rest = {key: params[key] for key in params if not key.startswith(METADATA_PREFIX)}
+    return valid(serializer, rest), metadata
+
+
 class MessagesView(APIView):
     """Store one message; list messages."""
 
@@ -69,7 +80,7 @@ class MessagesView(APIView):
     )
     def get(self, request: Request) -> Response:
         """Messages, newest first."""
-        values, metadata = _query(serializers.ListIn, request.query_params)
+        values, metadata = valid_query(serializers.ListIn, request.query_params)
         tenant = tenant_of(caller_of(request), values.get("tenant_id"))
         condition = serializers.as_filters(values, metadata).as_q() & _after(values.get("cursor"))
         rows = (
@@ -129,24 +140,6 @@ class MessageView(APIView):
         return Response(status=204)
 
 
-class SearchView(APIView):
-    """The memory's answer to a query."""
-
-    @extend_schema(parameters=[serializers.SearchIn, METADATA_PARAMETER], responses=serializers.SearchOut)
-    def get(self, request: Request) -> Response:
-        """The messages that matter most: similarity 60 %, importance 30 %, decay 10 %."""
-        values, metadata = _query(serializers.SearchIn, request.query_params)
-        tenant = tenant_of(caller_of(request), values.get("tenant_id"))
-        answer = search.search(
-            tenant=tenant,
-            text=values["query"],
-            top_k=values["top_k"],
-            mode=values["mode"],
-            filters=serializers.as_filters(values, metadata),
-        )
-        return Response(serializers.SearchOut(serializers.as_search(answer, explain=values["explain"])).data)
-
-
 def _store(tenant: Tenant, rows: list[dict[str, Any]], *, batch: bool) -> list[ingest.Stored]:
     try:
         return ingest.store(tenant=tenant, messages=[serializers.as_new_message(row) for row in rows])
@@ -187,14 +180,3 @@ def _after(cursor: str | None) -> Q:
             {"cursor": ["Not a cursor of this API; leave it out for the first page."]}
         ) from error
     return Q(created_at__lt=created_at) | Q(created_at=created_at, id__lt=message_id)
-
-
-def _query(serializer: type[Any], params: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """A query string's parameters, apart from its `metadata.<key>` ones."""
-    metadata = {
-        key.removeprefix(METADATA_PREFIX): params[key] for key in params if key.startswith(METADATA_PREFIX)
-    }
-    if any("\0" in text for pair in metadata.items() for text in pair) or "" in metadata:
-        raise ValidationError({"metadata": ["Needs a key, and text without NUL bytes."]})
-    rest = {key: params[key] for key in params if not key.startswith(METADATA_PREFIX)}
-    return valid(serializer, rest), metadata
