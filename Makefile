@@ -15,10 +15,10 @@ $(shell rm -f $(VENV)/.run $(VENV)/.dev)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench chaos lint format lock clean
+.PHONY: help run test bench bench-quality bench-scale chaos lint format lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while read -r target text; do printf '  make %-8s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while read -r target text; do printf '  make %-14s %s\n' "$$target" "$$text"; done
 
 run: $(VENV)/.run ## install, start the embedded servers, serve on http://localhost:8000 (PORT, MEMORY_*)
 	@exec $(PY) -m memory_layer.embedded run
@@ -26,8 +26,14 @@ run: $(VENV)/.run ## install, start the embedded servers, serve on http://localh
 test: $(VENV)/.dev ## install, run all tests against embedded servers (ARGS="-k search")
 	@$(PY) -m pytest $(ARGS)
 
-bench: $(VENV)/.dev ## figures of a whole running stack (DATASET=locomo.json adds retrieval quality)
-	@$(PY) -m tests.benchmarks $(DATASET)
+bench: $(VENV)/.dev ## speed, cost, load, full answers, ingest of a whole running stack (PARTS="cost load", PLANS=file)
+	@$(PY) -m tests.benchmarks $(PARTS) $(PLANS:%=--plans %)
+
+bench-quality: $(VENV)/.dev ## what searches find, and what each signal is worth (DATASET=locomo.json, MODEL=folder)
+	@$(PY) -m tests.benchmarks quality $(DATASET:%=--dataset %) $(MODEL:%=--model %)
+
+bench-scale: $(VENV)/.dev ## speed, cost, filters and load with tenants up to 1M messages beside 1M of others (PLANS=file)
+	@$(PY) -m tests.benchmarks $(or $(PARTS),speed cost filters load) --scale $(or $(SCALE),full) $(OTHERS:%=--others %) $(PLANS:%=--plans %)
 
 chaos: $(VENV)/.dev ## long fault runs: bad provider, killed workers, killed Redis (a quarter of an hour)
 	@$(PY) -m tests.faults $(COUNT)

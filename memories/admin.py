@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from rest_framework.exceptions import ValidationError as ApiValidationError
 
-from memories import ingest, reembedding, replay
+from memories import caching, ingest, reembedding, replay
 from memories.fields import MetadataField
 from memories.models import EmbeddingJob, EmbeddingSpace, Message
 
@@ -24,8 +24,21 @@ class MessageForm(forms.ModelForm):
             raise ValidationError([str(detail) for detail in error.detail]) from error
 
 
+class ShownBySearch(admin.ModelAdmin):
+    """Rows of a tenant that a search's answer shows: remembered answers end with them."""
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        super().delete_model(request, obj)
+        caching.forget_answers([obj.tenant_id])
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        tenant_ids = set(queryset.values_list("tenant_id", flat=True))
+        super().delete_queryset(request, queryset)
+        caching.forget_answers(tenant_ids)
+
+
 @admin.register(Message)
-class MessageAdmin(admin.ModelAdmin):
+class MessageAdmin(ShownBySearch):
     """Read and browse. Text is changed through the API, which embeds it again."""
 
     form = MessageForm
@@ -92,7 +105,7 @@ class MessageAdmin(admin.ModelAdmin):
 
 
 @admin.register(EmbeddingJob)
-class EmbeddingJobAdmin(admin.ModelAdmin):
+class EmbeddingJobAdmin(ShownBySearch):
     """What waits for its vector, and why."""
 
     list_display = [

@@ -1,14 +1,18 @@
 """Every cache key, its lifetime and what makes it stale. Redis down is never an error here: it costs time only."""
 
 import hashlib
+import secrets
 import struct
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
+from django.conf import settings
 from django.core.cache import cache
+from django.db import transaction
 from redis.exceptions import RedisError
 
 log = structlog.get_logger(__name__)
@@ -19,6 +23,10 @@ TENANT_SIZE_SECONDS = 60
 # The same text in the same space has the same vector for good: nothing makes it stale, the lifetime only bounds what
 # Redis holds. A vector takes 4 bytes a dimension: a million different queries a day are 1 GB at 256 dimensions.
 QUERY_VECTOR_SECONDS = 24 * 60 * 60
+# Longer than any answer may live (an hour): a version that is gone comes back as another one, never as the old one.
+ANSWER_VERSION_SECONDS = 24 * 60 * 60
+# A bigger answer is made anew each time: Redis is not to be filled by a few of them.
+ANSWER_BYTES = 256 * 1024
 HINT_SECONDS = 5
 PULSE_SECONDS = 300
 # After a failure Redis is left alone for this long: a hanging Redis must not add its time-out to every request.
@@ -33,6 +41,9 @@ class _Outage:
 
 
 _outage = _Outage()
+# Tenants whose answers could not be made stale while Redis was down.
+_missed: set[int] = set()
+_missed_lock = threading.Lock()
 
 
 def remembered_tenant_size(tenant_id: int, compute: Callable[[], tuple[int, float]]) -> tuple[int, float]:
@@ -61,6 +72,50 @@ def remembered_query_vector(
     packed = struct.pack(f"<{len(vector)}f", *vector)
     _ask(lambda: cache.set(key, packed, QUERY_VECTOR_SECONDS))
     return vector, False
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptAnswer:
+    """What Redis says of a question: the tenant's version as it is now, and the answer if there is one of that version.
+
+    `version` is None if Redis did not answer.
+    """
+
+    version: str | None = None
+    body: bytes | None = None
+
+
+def kept_answer(*, tenant_id: int, question: str) -> KeptAnswer:
+    """One round trip. To be asked before the database is read: what is read after it is at least of this version."""
+    version_key, key = _version_key(tenant_id), _answer_key(tenant_id, question)
+    found = _ask(lambda: cache.get_many([version_key, key]))
+    if found is None:
+        return KeptAnswer()
+    version = found.get(version_key)
+    if version is None:
+        return KeptAnswer(version=_ask(lambda: _first_version(version_key)))
+    stored, mark = found.get(key), version.encode()
+    if isinstance(stored, bytes) and stored.startswith(mark):
+        return KeptAnswer(version=version, body=stored.removeprefix(mark))
+    return KeptAnswer(version=version)
+
+
+def keep_answer(*, tenant_id: int, question: str, version: str, body: bytes, seconds: int) -> None:
+    """Keep it as an answer of that version, which is the one that kept_answer() told before it was made."""
+    if len(body) <= ANSWER_BYTES:
+        _ask(lambda: cache.set(_answer_key(tenant_id, question), version.encode() + body, seconds))
+
+
+def forget_answers(tenant_ids: Collection[int]) -> None:
+    """What these tenants' searches found may be wrong once the running transaction, if any, is committed.
+
+    The one hook for everybody who writes what an answer can show. With Redis down the write goes on; this process then
+    repeats it before it asks Redis for anything else. Until then other processes may give old answers, which die of
+    age after MEMORY_SEARCH_CACHE_SECONDS.
+    """
+    if settings.ENV.search_cache_seconds and tenant_ids:
+        told = frozenset(tenant_ids)
+        transaction.on_commit(lambda: _forget_now(told))
 
 
 def first_hint() -> bool:
@@ -109,10 +164,51 @@ def _unpacked(packed: object, *, dimensions: int) -> list[float] | None:
     return list(struct.unpack(f"<{dimensions}f", packed))
 
 
+def _version_key(tenant_id: int) -> str:
+    return f"answer-version:{tenant_id}"
+
+
+def _answer_key(tenant_id: int, question: str) -> str:
+    return f"answer:{tenant_id}:{hashlib.sha256(question.encode()).hexdigest()}"
+
+
+def _first_version(version_key: str) -> str:
+    """Another process may have been faster; its version is as good."""
+    return str(cache.get_or_set(version_key, _new_version, ANSWER_VERSION_SECONDS))
+
+
+def _new_version() -> str:
+    """Random, not counted up: after a loss of Redis no old version can come back."""
+    return secrets.token_hex(16)
+
+
+def _forget_now(tenant_ids: frozenset[int]) -> None:
+    if not _ask(lambda: _set_versions(tenant_ids)):
+        with _missed_lock:
+            _missed.update(tenant_ids)
+
+
+def _set_versions(tenant_ids: Collection[int]) -> bool:
+    cache.set_many(
+        {_version_key(tenant_id): _new_version() for tenant_id in tenant_ids}, ANSWER_VERSION_SECONDS
+    )
+    return True
+
+
+def _repeat_missed() -> None:
+    """Whoever comes meanwhile waits: it must neither read an old version nor lose what it has to tell."""
+    with _missed_lock:
+        if _missed:
+            _set_versions(_missed)
+            _missed.clear()
+
+
 def _ask(call: Callable[[], _T]) -> _T | None:
     if time.monotonic() < _outage.until:
         return None
     try:
+        if _missed:
+            _repeat_missed()
         return call()
     except RedisError as error:
         _outage.until = time.monotonic() + QUIET_SECONDS

@@ -1,7 +1,9 @@
 """Fields that know the limits of the API: each refuses, with a sentence, what could not be stored as it is."""
 
+import difflib
 import json
 import math
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -96,17 +98,31 @@ def _refuse_unstorable(value: Any, *, level: int) -> None:
             _refuse_unstorable(each, level=level + 1)
 
 
-class ImportanceField(serializers.FloatField):
-    """A number from 0 to 1: neither NaN (which passes every comparison) nor a boolean nor text."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(min_value=0, max_value=1, **kwargs)
+class NumberField(serializers.FloatField):
+    """A finite number: neither NaN (which passes every comparison) nor a boolean nor text."""
 
     def to_internal_value(self, data: Any) -> float:
         """The number itself."""
         if isinstance(data, bool | str) or (isinstance(data, float) and not math.isfinite(data)):
             self.fail("invalid")
         return float(super().to_internal_value(data))
+
+
+class ImportanceField(NumberField):
+    """A number from 0 to 1."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=0, max_value=1, **kwargs)
+
+
+class StrictBooleanField(serializers.BooleanField):
+    """true or false of JSON; BooleanField would also take 1, "on" and "no"."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        """The boolean itself."""
+        if not isinstance(data, bool):
+            raise serializers.ValidationError("Must be true or false.", code="invalid")
+        return data
 
 
 class CreatedAtField(serializers.DateTimeField):
@@ -120,6 +136,13 @@ class CreatedAtField(serializers.DateTimeField):
                 "Must lie between 1900 and a day from now.", code="out_of_range"
             )
         return moment
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """The end of "There is no such ...": a question after the known name that comes closest, or a full stop."""
+    by_case = {each.casefold(): each for each in known}
+    close = difflib.get_close_matches(name[:MAX_LENGTH].casefold(), by_case, n=1)
+    return f"; did you mean {by_case[close[0]]}?" if close else "."
 
 
 class OptionalTextField(serializers.CharField):

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from memories import importance, metrics, outbox, tasks
+from memories import caching, importance, metrics, outbox, tasks
 from memories.models import Message
 from memories.spaces import active_space
 from tenants.models import Tenant
@@ -60,6 +60,7 @@ def store(*, tenant: Tenant, messages: Sequence[NewMessage]) -> list[Stored]:
         inserted = outbox.insert(rows, tenant_id=tenant.id)
         stored = _with_first_rows(tenant, rows, inserted)
         if inserted:
+            caching.forget_answers([tenant.id])
             transaction.on_commit(lambda: _after_commit(len(inserted)))
     return stored
 
@@ -76,6 +77,7 @@ def edit(*, tenant: Tenant, message_id: UUID, changes: Mapping[str, Any]) -> Mes
             setattr(message, name, value)
         _rescore(message, changes, text_changed=text_changed)
         message.save(update_fields=[*changes, "importance", "importance_is_explicit", "word_count"])
+        caching.forget_answers([tenant.id])
         if text_changed:
             outbox.enqueue_again(message)
             transaction.on_commit(tasks.hint)
@@ -85,6 +87,8 @@ def edit(*, tenant: Tenant, message_id: UUID, changes: Mapping[str, Any]) -> Mes
 def delete(*, tenant: Tenant, message_id: UUID) -> bool:
     """Delete a message with its vector and jobs (the database cascades); whether it was there."""
     deleted, _ = Message.objects.for_tenant(tenant.id).filter(id=message_id).delete()
+    if deleted:
+        caching.forget_answers([tenant.id])
     return bool(deleted)
 
 

@@ -6,6 +6,7 @@ Invariants:
   too, so it waits for a running `finish` and then takes the new vector along (ON DELETE CASCADE).
 - A vector is stored only by the worker whose lease token the job still carries: a worker that was too slow, or
   whose text was edited meanwhile, stores nothing.
+- The vectors of a message, of its whole text and of its passages, are stored together or not at all.
 """
 
 import random
@@ -13,21 +14,20 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
-from pgvector import HalfVector
-from pgvector.psycopg import register_vector
-from psycopg.types.numeric import Int2, Int8
 
-from memories import costs, metrics
+from memories import caching, costs, metrics, stored_vectors
 from memories.embeddings import EmbeddingError, Fault, Vector, embed, resting
 from memories.embeddings.registry import is_remote
 from memories.embeddings.usage import metered
 from memories.models import EmbeddingJob, EmbeddingSpace
+from memories.passages import passages
 from memories.spaces import identity_of
 
 log = structlog.get_logger(__name__)
@@ -39,18 +39,23 @@ _ERROR_LENGTH = 500
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A job that this worker holds until its lease ends."""
+    """A job that this worker holds until its lease ends. `texts`: the whole text, then its passages if it is long."""
 
     job_id: int
     tenant_id: int
     message_id: uuid.UUID
     attempts: int
-    text: str
+    texts: tuple[str, ...]
 
 
 def embedded_text(name: str, content: str) -> str:
     """What a message's vector is made of: the speaker's name helps to find who said it (docs/ranking.md)."""
     return f"{name}: {content}" if name else content
+
+
+def embedded_texts(name: str, content: str) -> tuple[str, ...]:
+    """All texts of a message that get a vector: the whole, and the passages of a long one, each with the name."""
+    return tuple(embedded_text(name, text) for text in (content, *passages(content)))
 
 
 def run_batch() -> int:
@@ -63,7 +68,11 @@ def run_batch() -> int:
     token = uuid.uuid4()
     for space, paused in _workable_spaces():
         if claims := _claim(space_id=space.id, token=token, without=paused):
-            _embed_and_store(claims, space=space, token=token)
+            try:
+                for batch in _batches(claims):
+                    _embed_and_store(batch, space=space, token=token)
+            except EmbeddingError as error:
+                _put_off(claims, error, token=token)
             return len(claims)
     return 0
 
@@ -89,27 +98,62 @@ def _workable_spaces() -> Iterator[tuple[EmbeddingSpace, list[int]]]:
             yield space, costs.over_budget() if is_remote(identity) else []
 
 
-def _embed_and_store(claims: Sequence[Claim], *, space: EmbeddingSpace, token: uuid.UUID) -> None:
-    """Embed the batch; where a text is refused, halve the batch until that text stands alone, and bury it.
+def _batches(claims: Sequence[Claim]) -> Iterator[list[Claim]]:
+    """The claims in order, so many at once that their texts fill one batch: a long message has up to 32 of them."""
+    batch: list[Claim] = []
+    size = 0
+    for claim in claims:
+        if batch and size + len(claim.texts) > settings.ENV.embedding_batch_size:
+            yield batch
+            batch, size = [], 0
+        batch.append(claim)
+        size += len(claim.texts)
+    yield batch
 
-    That costs at most 2 * log2(n) further calls for each refused text.
+
+def _embed_and_store(claims: Sequence[Claim], *, space: EmbeddingSpace, token: uuid.UUID) -> None:
+    """Embed the batch; where a text is refused, halve the batch until its message stands alone, and bury that.
+
+    That costs at most 2 * log2(n) further calls for each refused text. Raises EmbeddingError for any other fault.
     """
     try:
         with metered() as used:
-            vectors = embed([claim.text for claim in claims], identity_of(space))
+            vectors = _vectors(
+                [text for claim in claims for text in claim.texts], space, alone=len(claims) == 1
+            )
     except EmbeddingError as error:
-        if error.fault is Fault.TEXT and len(claims) > 1:
-            middle = len(claims) // 2
-            for half in (claims[:middle], claims[middle:]):
-                _embed_and_store(half, space=space, token=token)
+        if error.fault is not Fault.TEXT:
+            raise
+        if len(claims) == 1:
+            _put_off(claims, error, token=token)
             return
-        _put_off(claims, error, token=token)
+        middle = len(claims) // 2
+        for half in (claims[:middle], claims[middle:]):
+            _embed_and_store(half, space=space, token=token)
         return
     stored = _finish(claims, vectors, space_id=space.id, token=token)
     metrics.EMBEDDED.inc(stored)
     if is_remote(identity_of(space)):
-        rows = [(claim.tenant_id, claim.text) for claim in claims]
+        rows = [(claim.tenant_id, text) for claim in claims for text in claim.texts]
         costs.record(rows, space=space, calls=used.calls, tokens=used.tokens)
+
+
+def _vectors(texts: Sequence[str], space: EmbeddingSpace, *, alone: bool) -> list[Vector]:
+    """One vector a text. Those of a message that stands `alone` are halved where they are refused.
+
+    Only a single text's refusal is believed (memories.embeddings), and a server may refuse no text but their number.
+    """
+    try:
+        return embed(texts, identity_of(space))
+    except EmbeddingError as error:
+        if not alone or error.fault is not Fault.TEXT or len(texts) == 1:
+            raise
+        middle = len(texts) // 2
+        return [
+            vector
+            for half in (texts[:middle], texts[middle:])
+            for vector in _vectors(half, space, alone=True)
+        ]
 
 
 def _claim(*, space_id: int, token: uuid.UUID, without: Sequence[int] = ()) -> list[Claim]:
@@ -147,16 +191,20 @@ def _claim(*, space_id: int, token: uuid.UUID, without: Sequence[int] = ()) -> l
                 tenant_id=tenant,
                 message_id=message,
                 attempts=tries,
-                text=embedded_text(name, content),
+                texts=embedded_texts(name, content),
             )
             for job, tenant, message, tries, name, content in cursor.fetchall()
         ]
 
 
 def _finish(claims: Sequence[Claim], vectors: Sequence[Vector], *, space_id: int, token: uuid.UUID) -> int:
-    """Store the vectors of the jobs that are still ours and remove those jobs; how many were stored."""
+    """Store the vectors of the jobs that are still ours and remove those jobs; how many messages were stored.
+
+    `vectors` holds one for each text of each claim, in their order.
+    """
+    in_order = iter(vectors)
     by_message = {
-        (claim.tenant_id, claim.message_id): vector for claim, vector in zip(claims, vectors, strict=True)
+        (claim.tenant_id, claim.message_id): list(islice(in_order, len(claim.texts))) for claim in claims
     }
     tenants, messages = [claim.tenant_id for claim in claims], [claim.message_id for claim in claims]
     with transaction.atomic(), connection.cursor() as cursor:
@@ -176,32 +224,9 @@ def _finish(claims: Sequence[Claim], vectors: Sequence[Vector], *, space_id: int
             [tenants, [claim.job_id for claim in claims], token],
         )
         ours = cursor.fetchall()
-        _replace_embeddings([(key, by_message[key]) for key in ours], space_id=space_id)
+        stored_vectors.replace({key: by_message[key] for key in ours}, space_id=space_id)
+        caching.forget_answers({tenant for tenant, _ in ours})
     return len(ours)
-
-
-def _replace_embeddings(rows: Sequence[tuple[tuple[int, uuid.UUID], Vector]], *, space_id: int) -> None:
-    """Binary COPY: measured at five times the speed of INSERT. An edited message's old vector goes first."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            DELETE FROM memories_messageembedding WHERE (tenant_id, space_id, message_id) IN (
-                SELECT tenant_id, %s::smallint, message_id
-                FROM unnest(%s::bigint[], %s::uuid[]) AS key(tenant_id, message_id))
-            """,
-            [space_id, [tenant for (tenant, _), _ in rows], [message for (_, message), _ in rows]],
-        )
-        register_vector(cursor.connection)
-    # A new cursor: one takes over its connection's types when it is made. COPY's binary form casts nothing, so the
-    # integers must say their width.
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(
-            "COPY memories_messageembedding (tenant_id, space_id, message_id, embedding) FROM STDIN (FORMAT BINARY)"
-        ) as copy,
-    ):
-        for (tenant, message), vector in rows:
-            copy.write_row((Int8(tenant), Int2(space_id), message, HalfVector(vector)))
 
 
 def _put_off(claims: Sequence[Claim], error: EmbeddingError, *, token: uuid.UUID) -> None:
@@ -219,6 +244,7 @@ def _put_off(claims: Sequence[Claim], error: EmbeddingError, *, token: uuid.UUID
     jobs = jobs.filter(tenant_id__in={claim.tenant_id for claim in claims})
     if buried:
         jobs.update(buried_at=Now(), last_error=str(error)[:_ERROR_LENGTH], lease_token=None)
+        caching.forget_answers({claim.tenant_id for claim in claims})
         return
     wait = max(error.retry_after_seconds, _backoff_seconds(max(claim.attempts for claim in claims)))
     jobs.update(

@@ -15,9 +15,18 @@ SEARCH_SECONDS = Histogram(
     ["stage"],
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
 )
+CONTEXTS_LOST = Counter(
+    "memory_contexts_lost",
+    "Contexts asked for with a message that could not be built; the message was stored",
+)
 QUERY_VECTORS = Counter(
     "memory_query_embedding_cache",
     "Queries whose vector was remembered, or asked of the provider",
+    ["result"],
+)
+SEARCH_CACHE = Counter(
+    "memory_search_cache",
+    "Searches answered from Redis (hit) or made anew (miss; off; unavailable: Redis is down)",
     ["result"],
 )
 BREAKER_OPENINGS = Counter(

@@ -5,6 +5,7 @@ admin needs a single-column key), so that rows of one tenant lie together in eve
 distributed by tenant. Hence the rule: look rows up by tenant and id, never by id alone.
 """
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.core.serializers.json import DjangoJSONEncoder
@@ -15,6 +16,7 @@ from pgvector.django import HalfVectorField
 from uuid_utils.compat import uuid7
 
 from memories.querysets import PENDING, EmbeddingJobQuerySet, MessageQuerySet
+from tenants.languages import ENGLISH
 from tenants.models import Tenant
 
 
@@ -51,12 +53,15 @@ class Message(models.Model):
     importance_is_explicit = models.BooleanField(default=False)
     pinned = models.BooleanField(default=False)
     word_count = models.IntegerField(editable=False)
+    language = models.TextField(
+        db_default=ENGLISH, editable=False, help_text="Whose rules cut the text into index words."
+    )
     created_at = models.DateTimeField(help_text="When it was said.")
     stored_at = models.DateTimeField(db_default=Now(), editable=False)
     # The tenant stands in the document as a lexeme of its own: a GIN index cannot lead with a column, so this
-    # is what keeps its posting lists apart by tenant. memories_document() is made by the first migration.
+    # is what keeps its posting lists apart by tenant. memories_document() is made by migrations.
     document = models.GeneratedField(
-        expression=Func(F("tenant_id"), F("content"), function="memories_document"),
+        expression=Func(F("tenant_id"), F("language"), F("content"), function="memories_document"),
         output_field=SearchVectorField(),
         db_persist=True,
     )
@@ -120,25 +125,68 @@ class EmbeddingSpace(models.Model):
 
 
 class MessageEmbedding(models.Model):
-    """A message's vector in one space.
+    """One vector of a message in one space: part 0 is of its whole text, the others of a long text's passages.
 
-    Narrow and written once: the primary key's index carries the vector (INCLUDE, by the migration), so a
-    tenant's vectors lie side by side in it and an exact search never touches the table.
+    Narrow, and written once but for its bucket: the index `embedding_search` carries the vector, so a tenant's vectors
+    lie side by side in it, bucket by bucket, and a search never touches the table. A message has a vector in a space
+    if part 0 is there: its parts come and go together.
     """
 
-    pk = models.CompositePrimaryKey("tenant_id", "space_id", "message_id")
+    # It serves the cascade of a deleted message as well, which knows no space.
+    pk = models.CompositePrimaryKey("tenant_id", "message_id", "space_id", "part")
     # No constraint of its own: the one on (tenant_id, message_id), made by the migration, says more.
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_index=False, db_constraint=False)
     space = models.ForeignKey(EmbeddingSpace, on_delete=models.PROTECT, db_index=False)
     message_id = models.UUIDField()
+    part = models.SmallIntegerField(db_default=0)
+    bucket = models.IntegerField(
+        db_default=0, help_text="Which of the tenant's centroids is nearest; 0: none yet."
+    )
     embedding = HalfVectorField()
 
     class Meta:
-        # For the cascade of a deleted message, which knows no space.
-        indexes = [models.Index(fields=["tenant", "message_id"], name="embedding_message")]
+        indexes = [
+            models.Index(
+                fields=["tenant", "space", "bucket", "message_id", "part"],
+                include=["embedding"],
+                name="embedding_search",
+            )
+        ]
 
     def __str__(self) -> str:
-        return f"embedding of {self.message_id}"
+        return f"embedding of {self.message_id}, part {self.part}"
+
+
+class Centroid(models.Model):
+    """The middle of a bucket of a tenant's vectors. No two tenants share any: they would tell of each other's texts.
+
+    `bucket` is the generation of the tenant's codebook times 65,536 plus a number: a new generation has new numbers.
+    Written once. Invariant: a vector in a bucket other than 0 has its centroid here.
+    """
+
+    pk = models.CompositePrimaryKey("tenant_id", "space_id", "bucket")
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_index=False)
+    space = models.ForeignKey(EmbeddingSpace, on_delete=models.CASCADE, db_index=False)
+    bucket = models.IntegerField()
+    centroid = HalfVectorField()
+
+    def __str__(self) -> str:
+        return f"bucket {self.bucket}"
+
+
+class VectorRecall(models.Model):
+    """How many of the nearest messages a tenant's buckets find, as `check_recall` last measured it."""
+
+    pk = models.CompositePrimaryKey("tenant_id", "space_id")
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_index=False)
+    space = models.ForeignKey(EmbeddingSpace, on_delete=models.CASCADE, db_index=False)
+    recall = models.FloatField(help_text="Mean over the queries, 0 to 1.")
+    k = models.PositiveSmallIntegerField()
+    queries = models.PositiveIntegerField()
+    measured_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"recall@{self.k} {self.recall:.3f}"
 
 
 class EmbeddingJob(models.Model):
@@ -171,6 +219,48 @@ class EmbeddingJob(models.Model):
 
     def __str__(self) -> str:
         return f"embedding job of {self.message_id}"
+
+
+class Corpus(models.Model):
+    """What a tenant's messages in one index language are together, for BM25; `memories.lexicon` keeps it.
+
+    There is one language, the tenant's, but while messages are being indexed anew: so the rows tell what is left to do.
+    """
+
+    pk = models.CompositePrimaryKey("tenant_id", "language")
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_index=False)
+    language = models.TextField()
+    messages = models.BigIntegerField()
+    words = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.messages} messages in {self.language}"
+
+
+class TermStatistic(models.Model):
+    """How many messages of a tenant hold a term (an index word); `memories.lexicon` keeps it."""
+
+    pk = models.CompositePrimaryKey("tenant_id", "term")
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_index=False)
+    term = models.TextField()
+    messages = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.messages} messages with {self.term}"
+
+
+class TermChange(models.Model):
+    """A message that came (+1) or went (-1) and is not counted yet: written by a trigger, in its transaction."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_index=False, db_constraint=False)
+    messages = models.SmallIntegerField()
+    words = models.IntegerField()
+    language = models.TextField()
+    terms = ArrayField(models.TextField())
+
+    def __str__(self) -> str:
+        return f"{self.messages:+d} message with {len(self.terms)} terms"
 
 
 class EmbeddingUsage(models.Model):

@@ -30,10 +30,13 @@ _NAMES = ", ".join(_COLUMNS)
 _ARRAYS = ", ".join(f"%s::{kind}[]" for kind in _COLUMNS.values())
 # In the order of external_id, so that two batches with the same ids in another order wait and do not deadlock.
 # The spaces are locked against deletion while it runs: one that is being dropped is passed over, not tripped over.
+# The tenant's language is read here, because a process may remember one that has just changed.
 # A foreign key is checked at the end of the statement, when both rows are there.
 _INSERT = f"""
     WITH space AS MATERIALIZED (SELECT id FROM memories_embeddingspace FOR KEY SHARE), stored AS (
-        INSERT INTO memories_message (tenant_id, {_NAMES}) SELECT %s, * FROM unnest({_ARRAYS}) AS new({_NAMES})
+        INSERT INTO memories_message (tenant_id, language, {_NAMES})
+        SELECT %s, (SELECT language FROM tenants_tenant WHERE id = %s), *
+        FROM unnest({_ARRAYS}) AS new({_NAMES})
         ORDER BY external_id
         ON CONFLICT (tenant_id, external_id) WHERE external_id IS NOT NULL DO NOTHING
         RETURNING id)
@@ -50,7 +53,7 @@ def insert(messages: Sequence[Message], *, tenant_id: int) -> set[UUID]:
     """
     columns = [[_value(message, name) for message in messages] for name in _COLUMNS]
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT, [tenant_id, *columns, tenant_id])
+        cursor.execute(_INSERT, [tenant_id, tenant_id, *columns, tenant_id])
         return {row[0] for row in cursor.fetchall()}
 
 

@@ -7,6 +7,8 @@ person's own words before embedding it doubles recall on conversations between n
 import re
 from collections.abc import Collection
 
+MAX_BYTES = 8 * 1024
+
 _WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
 _POSSESSIVE = ("'s", "’s")
 # Names that are everyday words: taken for a name only with a capital that is not the sentence's first.

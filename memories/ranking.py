@@ -1,11 +1,10 @@
 """THE formula, and its terms. Pure.
 
-Source: our measurements on three public sets of chats (docs/ranking.md, which works an example by hand).
-1. Relevance of a candidate: 0.4 * lexical + 0.6 * vector, + 0.3 if it is by the one person that the query names.
-   lexical = (own BM25 + context BM25) / the best of the candidates; vector = cosine, min-max over the candidates.
-   A candidate without a vector yet is judged by its words alone.
-2. The 50 most relevant are the pool; similarity = relevance, min-max over the pool.
+Source: our measurements on public and made-up sets of chats (docs/ranking.md, which works an example by hand).
+1. The relevance of every candidate: `relevance.py`.
+2. The same text counts once. The 50 most relevant are the pool; similarity = relevance, min-max over the pool.
 3. score = 0.6 * similarity + 0.3 * importance + 0.1 * decay, decay = 2^(-age / half-life).
+4. A hit that says nearly the same as a better one loses half of its similarity term (`REDUNDANCY`).
 The 60 must be a relevance normalised within the pool: weighed against raw cosines, whose spread is small,
 importance and decay would decide nearly alone.
 """
@@ -14,12 +13,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
+from typing import NamedTuple, cast
 
-LEXICAL_SHARE = 0.4
-VECTOR_SHARE = 0.6
-SPEAKER_BONUS = 0.3
+from memories.mentioned_time import Span
+from memories.relevance import Candidate, Relevance, Relevances, Signals, Term, Window, min_max
+
 POOL_SIZE = 50
+REDUNDANCY = 0.5
 SECONDS_PER_DAY = 86400.0
 
 
@@ -52,56 +52,117 @@ class Weights:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """What the database knows of a message that may be in the answer."""
-
-    id: UUID
-    importance: float  # 0..1
-    created_at: datetime
-    cosine: float | None = None  # -1..1; None: no vector yet, or not asked for
-    own_bm25: float = 0.0  # of its own words, >= 0
-    context_bm25: float = 0.0  # lent by its neighbours, >= 0
-    by_named_speaker: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
 class Hit:
-    """A ranked candidate with every term of its score; all terms lie between 0 and 1 (relevance up to 1.3)."""
+    """A ranked candidate with the terms of its score, each 0..1."""
 
     candidate: Candidate
-    lexical: float
-    vector: float | None
-    relevance: float
+    relevance: Relevance
     similarity: float
     age_days: float
     decay: float
     score: float
+    redundant: bool = False  # says nearly the same as a better one
+    duplicates: tuple[str, ...] = ()  # ids of messages with the same text, which this one stands for
+
+
+class _Scored(NamedTuple):
+    """A candidate of the pool; sorts in the total order of `rank`."""
+
+    score: float
+    created_s: float
+    id: str
+    place: int
+    similarity: float
+    age_days: float
+    decay: float
+    duplicates: tuple[str, ...]
+
+
+class Ranked:
+    """The pool, best score first, and what was not relevant enough for it. Hits are made when they are asked for."""
+
+    def __init__(
+        self,
+        candidates: Sequence[Candidate] = (),
+        *,
+        found: Relevances | None = None,
+        weights: Weights | None = None,
+        now: datetime | None = None,
+        pool_size: int = POOL_SIZE,
+    ) -> None:
+        self._scored: list[_Scored] = []
+        self._beyond: list[int] = []
+        self._candidates, self._found = candidates, found
+        if found and weights and now:
+            distinct = _distinct(candidates, found.totals)
+            self._scored = _scored(candidates, found, distinct[:pool_size], weights, now.timestamp())
+            self._beyond = [place for place, _ in distinct[pool_size:]]
+
+    @property
+    def hits(self) -> list[Hit]:
+        """The whole pool, best first."""
+        return self.first(len(self._scored))
+
+    def first(self, count: int) -> list[Hit]:
+        """The best hits."""
+        return [self._hit(scored) for scored in self._scored[:count]]
+
+    @property
+    def beyond(self) -> list[tuple[Relevance, Candidate]]:
+        """The candidates beyond the pool, most relevant first."""
+        return [(self._found.at(place), self._candidates[place]) for place in self._beyond if self._found]
+
+    def _hit(self, scored: _Scored) -> Hit:
+        place = scored.place
+        return Hit(
+            candidate=self._candidates[place],
+            relevance=cast(Relevances, self._found).at(place),
+            similarity=scored.similarity,
+            age_days=scored.age_days,
+            decay=scored.decay,
+            score=scored.score,
+            duplicates=scored.duplicates,
+        )
 
 
 def rank(
-    candidates: Sequence[Candidate], *, weights: Weights, now: datetime, top_k: int = POOL_SIZE
-) -> list[Hit]:
-    """The best `top_k` of the pool, best score first. Ties go to the newer, then to the greater id: a total order.
+    candidates: Sequence[Candidate],
+    *,
+    weights: Weights,
+    now: datetime,
+    windows: Iterable[Window] = (),
+    signals: Signals | None = None,
+    span: Span | None = None,
+    pool_size: int = POOL_SIZE,
+) -> Ranked:
+    """The pool, best score first, and the rest. Ties go to the newer, then to the greater id: a total order.
 
-    The pool grows with a `top_k` beyond it, so that an answer is full whenever there are enough candidates.
+    `windows`: who stands beside whom; `span`: the time that the query mentions.
     """
+    found = Relevances(candidates, windows, signals=signals or Signals(), span=span)
+    return Ranked(candidates, found=found, weights=weights.normalised(), now=now, pool_size=pool_size)
+
+
+def in_order(hits: Iterable[Hit]) -> list[Hit]:
+    """Best score first, in the total order of `rank`."""
+    return sorted(hits, key=lambda hit: (hit.score, hit.candidate.created_s, hit.candidate.id), reverse=True)
+
+
+def demoted(hit: Hit, *, weights: Weights) -> Hit:
+    """The hit as one that says nearly the same as a better one."""
+    lost = REDUNDANCY * weights.normalised().similarity * hit.similarity
+    return Hit(**{**hit.__dict__, "score": hit.score - lost, "redundant": True})
+
+
+def terms(hit: Hit, *, weights: Weights) -> dict[str, Term]:
+    """The terms of the score: weight times value, added up, is the hit's score."""
     weights = weights.normalised()
-    pool = sorted(_relevances(candidates), key=lambda row: (-row[0], row[1].id))[: max(POOL_SIZE, top_k)]
-    low, span = _range(relevance for relevance, *_ in pool)
-    hits = [
-        _hit(
-            candidate,
-            relevance,
-            lexical,
-            vector,
-            similarity=_place(relevance, low, span),
-            weights=weights,
-            now=now,
-        )
-        for relevance, candidate, lexical, vector in pool
-    ]
-    hits.sort(key=lambda hit: (hit.score, hit.candidate.created_at, hit.candidate.id), reverse=True)
-    return hits[:top_k]
+    return {
+        "similarity": Term(weights.similarity, hit.similarity),
+        "importance": Term(weights.importance, hit.candidate.importance),
+        "decay": Term(weights.decay, hit.decay),
+        "redundancy": Term(-REDUNDANCY * weights.similarity, hit.similarity if hit.redundant else 0.0),
+    }
 
 
 def decay(*, age_days: float, half_life_days: float) -> float:
@@ -109,56 +170,46 @@ def decay(*, age_days: float, half_life_days: float) -> float:
     return float(2.0 ** (-age_days / half_life_days))
 
 
-def _relevances(candidates: Sequence[Candidate]) -> Iterable[tuple[float, Candidate, float, float | None]]:
-    best = max((each.own_bm25 + each.context_bm25 for each in candidates), default=0.0)
-    low, span = _range(each.cosine for each in candidates if each.cosine is not None)
-    any_vector = any(each.cosine is not None for each in candidates)
-    for each in candidates:
-        lexical = (each.own_bm25 + each.context_bm25) / best if best > 0 else 0.0
-        vector = _place(each.cosine, low, span) if each.cosine is not None else None
-        bonus = SPEAKER_BONUS if each.by_named_speaker else 0.0
-        yield _blend(lexical, vector, any_vector=any_vector, any_word=best > 0) + bonus, each, lexical, vector
+def _distinct(candidates: Sequence[Candidate], totals: Sequence[float]) -> list[tuple[int, list[str]]]:
+    """Places, most relevant first, and the ids of those with the same text.
+
+    Of the same text the more relevant, more important, newer one stands for the others.
+    """
+    order = sorted(
+        ((totals[n], each.importance, each.created_s, each.id, n) for n, each in enumerate(candidates)),
+        reverse=True,
+    )
+    kept: dict[int, tuple[int, list[str]]] = {}
+    for *_, n in order:
+        first = kept.setdefault(candidates[n].fingerprint, (n, []))
+        if first[0] != n:
+            first[1].append(candidates[n].id)
+    return list(kept.values())
 
 
-def _blend(lexical: float, vector: float | None, *, any_vector: bool, any_word: bool) -> float:
-    if vector is None or not any_vector:
-        return lexical
-    return LEXICAL_SHARE * lexical + VECTOR_SHARE * vector if any_word else vector
-
-
-def _hit(
-    candidate: Candidate,
-    relevance: float,
-    lexical: float,
-    vector: float | None,
-    *,
-    similarity: float,
+def _scored(
+    candidates: Sequence[Candidate],
+    found: Relevances,
+    pool: Sequence[tuple[int, list[str]]],
     weights: Weights,
-    now: datetime,
-) -> Hit:
-    # A message from the future (a client's clock that runs ahead) is as fresh as one of now.
-    age_days = max(0.0, (now - candidate.created_at).total_seconds() / SECONDS_PER_DAY)
-    fading = decay(age_days=age_days, half_life_days=weights.half_life_days)
-    score = (
-        weights.similarity * similarity + weights.importance * candidate.importance + weights.decay * fading
-    )
-    return Hit(
-        candidate=candidate,
-        lexical=lexical,
-        vector=vector,
-        relevance=relevance,
-        similarity=similarity,
-        age_days=age_days,
-        decay=fading,
-        score=score,
-    )
-
-
-def _range(values: Iterable[float]) -> tuple[float, float]:
-    known = list(values)
-    return (min(known), max(known) - min(known)) if known else (0.0, 0.0)
-
-
-def _place(value: float, low: float, span: float) -> float:
-    """Where a value lies in its range, 0..1; in a range of one value everything is the best."""
-    return (value - low) / span if span > 0 else 1.0
+    now_s: float,
+) -> list[_Scored]:
+    """The pool's terms and scores, best first."""
+    similarities = min_max([found.totals[place] for place, _ in pool])
+    rows = []
+    for (place, duplicates), similarity in zip(pool, similarities, strict=True):
+        each = candidates[place]
+        # A message from the future (a client's clock that runs ahead) is as fresh as one of now.
+        age_days = max(0.0, (now_s - each.created_s) / SECONDS_PER_DAY)
+        fading = decay(age_days=age_days, half_life_days=weights.half_life_days)
+        score = (
+            weights.similarity * (similarity or 0.0)
+            + weights.importance * each.importance
+            + weights.decay * fading
+        )
+        rows.append(
+            _Scored(
+                score, each.created_s, each.id, place, similarity or 0.0, age_days, fading, tuple(duplicates)
+            )
+        )
+    return sorted(rows, reverse=True)

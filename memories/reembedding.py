@@ -8,6 +8,7 @@ Invariant: a message without a vector in a space has a job for it, or is found b
 again), or is counted as missing by `Progress`, which is what `switch` asks.
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
@@ -18,9 +19,13 @@ from django.db import IntegrityError, connection, transaction
 from memories import tasks
 from memories.embeddings import Identity
 from memories.embeddings.batches import BYTES_PER_TOKEN
-from memories.models import EmbeddingJob, EmbeddingSpace
+from memories.models import Centroid, EmbeddingJob, EmbeddingSpace
+from memories.passages import LONG_WORDS
+from memories.spaces import REMEMBERED_SECONDS, forget_active_space
 
 CHUNK = 1000
+# So few bytes make no long text (memories.passages) but in odd mixtures of scripts; a long one is embedded twice over.
+SHORT_BYTES = 1000
 
 _FILL = """
     WITH chunk AS MATERIALIZED (
@@ -30,7 +35,7 @@ _FILL = """
         INSERT INTO memories_embeddingjob (tenant_id, message_id, space_id, attempts, last_error)
         SELECT tenant_id, id, %s, 0, '' FROM chunk WHERE NOT EXISTS (
             SELECT FROM memories_messageembedding e
-            WHERE e.tenant_id = chunk.tenant_id AND e.space_id = %s AND e.message_id = chunk.id)
+            WHERE e.tenant_id = chunk.tenant_id AND e.message_id = chunk.id AND e.space_id = %s AND e.part = 0)
         ON CONFLICT (tenant_id, message_id, space_id) DO NOTHING RETURNING 1)
     SELECT (SELECT count(*) FROM made), tenant_id, id FROM chunk ORDER BY tenant_id DESC, id DESC LIMIT 1
 """
@@ -71,12 +76,14 @@ def estimate(space: EmbeddingSpace) -> Estimate:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT count(*), coalesce(sum((octet_length(content) + octet_length(name) + %s) / %s), 0)
+            SELECT count(*), coalesce(sum((octet_length(content) + octet_length(name) + %s) / %s
+                                          * CASE WHEN word_count > %s OR octet_length(content) > %s THEN 2 ELSE 1 END
+                                         ), 0)
             FROM memories_message m WHERE NOT EXISTS (
                 SELECT FROM memories_messageembedding e
-                WHERE e.tenant_id = m.tenant_id AND e.space_id = %s AND e.message_id = m.id)
+                WHERE e.tenant_id = m.tenant_id AND e.message_id = m.id AND e.space_id = %s AND e.part = 0)
             """,
-            [BYTES_PER_TOKEN + 1, BYTES_PER_TOKEN, space.id],
+            [BYTES_PER_TOKEN + 1, BYTES_PER_TOKEN, LONG_WORDS, SHORT_BYTES, space.id],
         )
         messages, tokens = cursor.fetchone()
     return Estimate(messages=messages, tokens=int(tokens))
@@ -105,16 +112,16 @@ def progress(space: EmbeddingSpace) -> Progress:
         cursor.execute(
             """
             SELECT (SELECT count(*) FROM memories_message),
-                   (SELECT count(*) FROM memories_messageembedding WHERE space_id = %s),
+                   (SELECT count(*) FROM memories_messageembedding WHERE space_id = %s AND part = 0),
                    count(*), count(*) FILTER (WHERE j.id IS NOT NULL AND j.buried_at IS NULL),
                    count(*) FILTER (WHERE j.buried_at IS NOT NULL)
             FROM memories_messageembedding active
             JOIN memories_embeddingspace s ON s.id = active.space_id AND s.active
             LEFT JOIN memories_embeddingjob j
               ON j.tenant_id = active.tenant_id AND j.message_id = active.message_id AND j.space_id = %s
-            WHERE NOT EXISTS (
-                SELECT FROM memories_messageembedding e WHERE e.tenant_id = active.tenant_id AND e.space_id = %s
-                  AND e.message_id = active.message_id)
+            WHERE active.part = 0 AND NOT EXISTS (
+                SELECT FROM memories_messageembedding e WHERE e.tenant_id = active.tenant_id
+                  AND e.message_id = active.message_id AND e.space_id = %s AND e.part = 0)
             """,
             [space.id, space.id, space.id],
         )
@@ -142,17 +149,23 @@ def switch(space: EmbeddingSpace) -> None:
         list(EmbeddingSpace.objects.select_for_update(no_key=True).order_by("id"))
         EmbeddingSpace.objects.filter(active=True).update(active=False)
         EmbeddingSpace.objects.filter(id=space.id).update(active=True)
+        transaction.on_commit(forget_active_space)
 
 
 def drop(space: EmbeddingSpace) -> int:
-    """Remove a space with its vectors and jobs, in chunks; how many vectors went. ValueError for the active one."""
+    """Remove a space with its vectors and jobs, in chunks; how many vectors went. ValueError for the active one.
+
+    Waits first until no process takes it for the active one any more, should it have been that a moment ago.
+    """
     if EmbeddingSpace.objects.filter(id=space.id, active=True).exists():
         raise ValueError(f"{space} is the active space: switch to another one first.")
+    time.sleep(REMEMBERED_SECONDS)
     dropped = 0
     while EmbeddingSpace.objects.filter(id=space.id).exists():
         EmbeddingJob.objects.filter(space=space).delete()
         while removed := _drop_chunk(space):
             dropped += removed
+        Centroid.objects.filter(space=space).delete()
         _remove_if_empty(space)
     return dropped
 

@@ -6,7 +6,7 @@ import structlog
 from django.db import transaction
 from django.db.models.functions import Now
 
-from memories import tasks
+from memories import caching, tasks
 from memories.models import EmbeddingJob
 from memories.querysets import EmbeddingJobQuerySet
 from tenants.models import Tenant
@@ -50,5 +50,6 @@ def _replay_chunk(jobs: EmbeddingJobQuerySet) -> list[tuple[int, int]]:
             attempts=0, buried_at=None, next_attempt_at=Now(), lease_token=None
         )
         if places:
+            caching.forget_answers({tenant_id for tenant_id, _ in places})
             transaction.on_commit(tasks.hint)
     return places

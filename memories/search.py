@@ -4,27 +4,33 @@ A provider that is down never fails a search: it is answered by words alone, and
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
-from memories import caching, candidates, costs, metrics, query, ranking
+from memories import caching, candidates, costs, duplicates, lexicon, metrics, query, ranking, vectors
+from memories.candidates import Asked, Gathered
 from memories.embeddings import EmbeddingError, Vector, embed
 from memories.embeddings.registry import is_remote
 from memories.embeddings.usage import metered
-from memories.filters import MessageFilters
+from memories.filters import NO_CONDITION
+from memories.mentioned_time import Span, mentioned_span
 from memories.models import EmbeddingSpace, Message
+from memories.relevance import Signals
 from memories.spaces import active_space, identity_of
-from tenants.models import Tenant
+from tenants.models import SearchMode, Tenant
 
 log = structlog.get_logger(__name__)
 
-HYBRID, VECTOR, TEXT = MODES = ("hybrid", "vector", "text")
+HYBRID, VECTOR, TEXT = MODES = tuple(SearchMode.values)
+# Hits beyond the answer that may move up where a repeat moves down.
+UNDERSTUDIES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,14 +43,25 @@ class Found:
 
 @dataclass(kw_only=True)
 class Answer:
-    """The hits, best first. `degraded` if vectors could not be used, with the reason in words."""
+    """The hits, best first, and how they came about.
+
+    `degraded` if vectors could not be used, with the reason in words. `ranked`: the whole pool before repeats moved
+    down, and what did not come into the pool. `looked_through`: so many of it were looked through for repeats, and
+    `head` is what they became.
+    """
 
     found: list[Found] = field(default_factory=list)
     weights: ranking.Weights
+    mode: str
+    as_of: datetime
     degraded_reason: str = ""
-    candidate_count: int = 0
-    lexemes: tuple[str, ...] = ()
-    speakers: frozenset[str] = frozenset()
+    words: lexicon.Words = lexicon.NO_WORDS
+    span: Span | None = None
+    gathered: Gathered = field(default_factory=Gathered)
+    ranked: ranking.Ranked = field(default_factory=ranking.Ranked)
+    looked_through: int = 0
+    head: Sequence[ranking.Hit] = ()
+    vector_search: vectors.Method | None = None
     milliseconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -52,61 +69,96 @@ class Answer:
         """Whether vectors were wanted and could not be used."""
         return bool(self.degraded_reason)
 
+    @property
+    def order(self) -> list[ranking.Hit]:
+        """The whole pool after repeats moved down, of which the hits are the first."""
+        return [*self.head, *self.ranked.hits[self.looked_through :]]
+
 
 def search(
     *,
     tenant: Tenant,
     text: str,
     top_k: int,
-    mode: str = HYBRID,
-    filters: MessageFilters | None = None,
-    now: datetime | None = None,
+    mode: str = "",
+    condition: Q = NO_CONDITION,
+    weights: ranking.Weights | None = None,
+    as_of: datetime | None = None,
+    signals: Signals | None = None,
+    also: Sequence[str] = (),
+    explain: bool = False,
 ) -> Answer:
-    """The `top_k` messages of the tenant that matter most for the text; see `ranking` for the score."""
-    answer = Answer(weights=weights_of(tenant).normalised())
+    """The `top_k` messages of the tenant that matter most for the text; see `ranking` for the score.
+
+    Only messages that meet the condition are candidates. `mode` and `weights` take the place of the tenant's. `as_of`:
+    what was said later is not seen, and the decay counts from then. `signals` are the product's unless a benchmark
+    turns some off; `also`: ids of messages to rank in any case; `explain`: also tell how vectors were searched, which
+    costs a round trip.
+    """
+    answer = Answer(
+        weights=(weights or weights_of(tenant)).normalised(),
+        mode=mode or tenant.search_mode or HYBRID,
+        as_of=as_of or timezone.now(),
+    )
+    if as_of is not None:
+        condition &= Q(created_at__lte=as_of)
     with _timed(answer, "total"):
-        with _timed(answer, "words"):
-            words = candidates.read_words(tenant.id, text=text, names=query.possible_names(text))
-        with _timed(answer, "embedding"):
-            space_id, vector = _query_vector(
-                answer, tenant, query.in_first_person(text, words.speakers), mode
-            )
+        asked = _read(answer, tenant, text, condition, also)
         with _timed(answer, "candidates"):
-            gathered = candidates.gather(
-                tenant.id,
-                space_id=space_id,
-                vector=vector,
-                lexemes=words.lexemes if mode != VECTOR or vector is None else (),
-                speakers=words.speakers,
-                condition=(filters or MessageFilters()).as_q(),
-            )
+            answer.gathered = candidates.gather(asked, wanted=top_k)
         with _timed(answer, "ranking"):
-            hits = ranking.rank(gathered, weights=answer.weights, now=now or timezone.now(), top_k=top_k)
+            answer.ranked = ranking.rank(
+                answer.gathered.candidates,
+                windows=answer.gathered.windows,
+                weights=answer.weights,
+                now=answer.as_of,
+                signals=signals,
+                span=answer.span,
+                pool_size=max(ranking.POOL_SIZE, top_k + UNDERSTUDIES),
+            )
         with _timed(answer, "messages"):
-            answer.found = _with_messages(tenant, hits)
-    answer.candidate_count, answer.lexemes, answer.speakers = len(gathered), words.lexemes, words.speakers
-    metrics.SEARCHES.labels(mode, str(answer.degraded).lower()).inc()
+            answer.found = _with_messages(tenant, answer, top_k)
+    if explain and asked.vector is not None:
+        answer.vector_search = vectors.method(tenant.id, asked.space_id)
+    metrics.SEARCHES.labels(answer.mode, str(answer.degraded).lower()).inc()
     return answer
 
 
 def weights_of(tenant: Tenant) -> ranking.Weights:
-    """The tenant's own weights; what it leaves open is the installation's."""
+    """The tenant's own weights; what it leaves open is the installation's.
+
+    So are all where that leaves nothing to rank by, as it can after the installation's have changed.
+    """
     env = settings.ENV
+    half_life_days = env.half_life_days if tenant.half_life_days is None else tenant.half_life_days
+    chosen = tenant.effective_weights()
+    if not any(chosen.values()):
+        chosen = {name: getattr(env, f"weight_{name}") for name in chosen}
+    return ranking.Weights(**chosen, half_life_days=half_life_days)
 
-    def chosen(own: float | None, default: float) -> float:
-        return default if own is None else own
 
-    return ranking.Weights(
-        similarity=chosen(tenant.similarity_weight, env.weight_similarity),
-        importance=chosen(tenant.importance_weight, env.weight_importance),
-        decay=chosen(tenant.decay_weight, env.weight_decay),
-        half_life_days=chosen(tenant.half_life_days, env.half_life_days),
+def _read(answer: Answer, tenant: Tenant, text: str, condition: Q, also: Sequence[str]) -> Asked:
+    """What the query asks for, put into the answer for explaining, and as the database takes it."""
+    with _timed(answer, "words"):
+        words = lexicon.read_query(tenant, text=text, names=query.possible_names(text))
+        answer.words, answer.span = words, mentioned_span(text, answer.as_of)
+    with _timed(answer, "embedding"):
+        space_id, vector = _query_vector(answer, tenant, query.in_first_person(text, words.speakers))
+    by_vector_alone = answer.mode == VECTOR and vector is not None
+    return Asked(
+        tenant_id=tenant.id,
+        words=replace(words, terms=()) if by_vector_alone else words,
+        space_id=space_id,
+        vector=None if vector is None else vectors.literal(vector),
+        condition=condition,
+        fill=answer.mode == HYBRID,
+        also=also,
     )
 
 
-def _query_vector(answer: Answer, tenant: Tenant, text: str, mode: str) -> tuple[int, Vector | None]:
+def _query_vector(answer: Answer, tenant: Tenant, text: str) -> tuple[int, Vector | None]:
     """The active space and the query's vector in it; no vector, and a reason, where there can be none."""
-    if mode == TEXT:
+    if answer.mode == TEXT:
         return 0, None
     try:
         space = active_space()
@@ -137,13 +189,20 @@ def _paid_for(text: str, space: EmbeddingSpace, tenant: Tenant) -> Vector:
     return vector
 
 
-def _with_messages(tenant: Tenant, hits: list[ranking.Hit]) -> list[Found]:
-    """Second round trip: only the answer's own rows are read whole. One deleted just now is left out."""
+def _with_messages(tenant: Tenant, answer: Answer, top_k: int) -> list[Found]:
+    """Only the answer's own rows, and some that may move up, are read whole. One deleted just now is left out."""
+    answer.looked_through = top_k + UNDERSTUDIES
+    hits = answer.ranked.first(answer.looked_through)
     rows = Message.objects.whole(tenant.id, [hit.candidate.id for hit in hits])
-    messages = {row.id: row for row in rows}
-    return [
-        Found(message=messages[hit.candidate.id], hit=hit) for hit in hits if hit.candidate.id in messages
+    messages = {str(row.id): row for row in rows}
+    hits = [hit for hit in hits if hit.candidate.id in messages]
+    repeats = duplicates.repeats([messages[hit.candidate.id].content for hit in hits])
+    hits = [
+        ranking.demoted(hit, weights=answer.weights) if place in repeats else hit
+        for place, hit in enumerate(hits)
     ]
+    answer.head = ranking.in_order(hits)
+    return [Found(message=messages[hit.candidate.id], hit=hit) for hit in answer.head[:top_k]]
 
 
 @contextmanager

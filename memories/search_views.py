@@ -1,30 +1,87 @@
 """The API of search: parse, call one use case, answer. Nothing else."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from memories import search
-from memories.search_serializers import SearchIn, SearchOut, as_search
+from memories import answers, search, why
+from memories.filters import Parts, all_of
+from memories.models import Message
+from memories.search_serializers import SearchBody, SearchIn, SearchOut, as_search, as_weights
 from memories.serializers import as_filters
-from memories.views import METADATA_PARAMETER, caller_of, valid_query
+from memories.views import METADATA_PARAMETER, NO_MESSAGE, caller_of, valid, valid_query
+from memories.why_serializers import WhyIn, WhyOut, as_why
 from tenants.auth import tenant_of
+from tenants.models import Scope
 
 
 class SearchView(APIView):
     """The memory's answer to a query."""
 
+    scopes = {"POST": Scope.READ}
+
     @extend_schema(parameters=[SearchIn, METADATA_PARAMETER], responses=SearchOut)
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         """The messages that matter most: similarity 60 %, importance 30 %, decay 10 %."""
         values, metadata = valid_query(SearchIn, request.query_params)
-        tenant = tenant_of(caller_of(request), values.get("tenant_id"))
-        answer = search.search(
-            tenant=tenant,
-            text=values["query"],
-            top_k=values["top_k"],
-            mode=values["mode"],
-            filters=as_filters(values, metadata),
-        )
-        return Response(SearchOut(as_search(answer, explain=values["explain"])).data)
+        parts = as_filters(values, metadata_text=metadata).parts()
+        return _answer(request, request.query_params.dict(), values, parts)
+
+    @extend_schema(operation_id="memory_search_by_body", request=SearchBody, responses=SearchOut)
+    def post(self, request: Request) -> HttpResponse:
+        """The same with nested filters and weights of its own. It only reads: the scope `read` is enough."""
+        values = valid(SearchBody, request.data)
+        return _answer(request, request.data, values, _parts(values))
+
+
+class WhyView(APIView):
+    """One message in the light of a query."""
+
+    scopes = {"POST": Scope.READ}
+
+    @extend_schema(request=WhyIn, responses=WhyOut)
+    def post(self, request: Request) -> Response:
+        """Why a message is, or is not, in the answer to this search. The scope `read` is enough."""
+        values = valid(WhyIn, request.data)
+        asked = _asked(request, values)
+        try:
+            found = why.explain(message_id=values["message_id"], parts=_parts(values), **asked)
+        except Message.DoesNotExist as error:
+            raise NotFound(NO_MESSAGE) from error
+        return Response(as_why(found, explain=values["explain"]))
+
+
+def _answer(request: Request, sent: Any, values: Mapping[str, Any], parts: Parts) -> HttpResponse:
+    """`sent` is what tells two questions apart: what came in, before anything was made of it."""
+    asked = _asked(request, values)
+
+    def make() -> dict[str, Any]:
+        return as_search(search.search(condition=all_of(parts), **asked), explain=values["explain"])
+
+    body = answers.remembered(tenant=asked["tenant"], asked=[request.method, sent], make=make)
+    return HttpResponse(body, content_type="application/json")
+
+
+def _asked(request: Request, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a search takes, but for the filters."""
+    tenant = tenant_of(caller_of(request), values.get("tenant_id"))
+    return {
+        "tenant": tenant,
+        "text": values["query"],
+        "top_k": values["top_k"],
+        "mode": values.get("mode", ""),
+        "weights": as_weights(tenant, values.get("weights", {})),
+        "as_of": values.get("as_of"),
+        "explain": values["explain"],
+    }
+
+
+def _parts(values: Mapping[str, Any]) -> Parts:
+    """All filters of a body, told apart by their paths in it."""
+    return [*as_filters(values, metadata=values.get("metadata")).parts(), *values.get("filters", [])]

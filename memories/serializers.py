@@ -1,7 +1,7 @@
 """What comes in and what goes out: one serializer a direction. No rule of the domain lives here."""
 
-import difflib
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, cast
 
 from rest_framework import serializers
@@ -14,6 +14,7 @@ from memories.fields import (
     ImportanceField,
     MetadataField,
     OptionalTextField,
+    meant,
 )
 from memories.filters import MessageFilters
 from memories.ingest import NewMessage
@@ -24,6 +25,7 @@ CONTENT_BYTES = 64 * 1024
 BATCH_MESSAGES = 1000
 # Looking for what was meant takes time: a body of nothing but unknown fields is not worth it.
 UNKNOWN_NAMED = 10
+_OF_A_MESSAGE = frozenset(field.name for field in fields(NewMessage))
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -43,10 +45,7 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 
 def _unknown(name: Any, known: Mapping[str, Any]) -> serializers.ErrorDetail:
-    close = difflib.get_close_matches(str(name)[:MAX_LENGTH], known, n=1)
-    return serializers.ErrorDetail(
-        "There is no such field" + (f"; did you mean {close[0]}?" if close else "."), code="unknown"
-    )
+    return serializers.ErrorDetail(f"There is no such field{meant(str(name), known)}", code="unknown")
 
 
 class MessageIn(StrictSerializer):
@@ -135,6 +134,7 @@ class FiltersIn(TenantIn):
     user_id = IdentifierField(required=False)
     agent_id = IdentifierField(required=False)
     role = ChoiceField(choices=Role.choices, required=False)
+    pinned = serializers.BooleanField(required=False)
     since = serializers.DateTimeField(required=False, help_text="From this moment on.")
     until = serializers.DateTimeField(required=False, help_text="Before this moment.")
 
@@ -148,10 +148,19 @@ class ListIn(FiltersIn):
 
 def as_new_message(values: Mapping[str, Any]) -> NewMessage:
     """Validated input -> what ingest takes."""
-    return NewMessage(**{name: value for name, value in values.items() if name != "tenant_id"})
+    return NewMessage(**{name: value for name, value in values.items() if name in _OF_A_MESSAGE})
 
 
-def as_filters(values: Mapping[str, Any], metadata: Mapping[str, str]) -> MessageFilters:
-    """Validated query parameters -> hard filters."""
-    names = ("conversation_id", "user_id", "agent_id", "role", "since", "until")
-    return MessageFilters(**{name: values.get(name) for name in names}, metadata=dict(metadata))
+def as_filters(
+    values: Mapping[str, Any],
+    *,
+    metadata: Mapping[str, Any] | None = None,
+    metadata_text: Mapping[str, str] | None = None,
+) -> MessageFilters:
+    """Validated input of `FiltersIn` -> hard filters."""
+    names = ("conversation_id", "user_id", "agent_id", "role", "pinned", "since", "until")
+    return MessageFilters(
+        **{name: values.get(name) for name in names},
+        metadata=dict(metadata or {}),
+        metadata_text=dict(metadata_text or {}),
+    )

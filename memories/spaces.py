@@ -6,10 +6,27 @@ vectors of two models. The settings make the first space of an installation.
 
 from memories.embeddings import Identity, configured
 from memories.models import EmbeddingSpace
+from tenants.ttl_cache import TtlCache
+
+# How long a process may go on with the space that was active: it is kept up like any other, so answers stay whole.
+REMEMBERED_SECONDS = 5.0
+_ACTIVE: TtlCache[str, EmbeddingSpace] = TtlCache(seconds=REMEMBERED_SECONDS, size=1)
 
 
 def active_space() -> EmbeddingSpace:
-    """The space that ingest fills and search reads; the first use of an installation makes it from the settings."""
+    """The space that search reads, as it was at most REMEMBERED_SECONDS ago.
+
+    The first use of an installation makes it from the settings.
+    """
+    return _ACTIVE.remembered("active", _read_active)
+
+
+def forget_active_space() -> None:
+    """Another one is active now; other processes notice within REMEMBERED_SECONDS."""
+    _ACTIVE.forget()
+
+
+def _read_active() -> EmbeddingSpace:
     space, _ = EmbeddingSpace.objects.get_or_create(active=True, defaults=configured()._asdict())
     return space
 

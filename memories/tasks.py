@@ -8,7 +8,8 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from memories import caching, jobs, metrics
+from memories import caching, jobs, lexicon, metrics, recall, reindexing, training
+from memories.models import EmbeddingSpace
 
 log = structlog.get_logger(__name__)
 
@@ -18,6 +19,8 @@ WORK_SECONDS = 60.0
 # them in small batches, where a task for each would cost more than the embedding.
 LINGER_SECONDS = 1.0
 POLL_SECONDS = 0.05
+# So long one look after codebooks, recall or languages takes: embedding waits behind it where there is one worker.
+UPKEEP_SECONDS = 20.0
 
 
 @shared_task
@@ -35,8 +38,9 @@ def embed_pending() -> int:
         if batch := jobs.run_batch():
             taken, idle_since = taken + batch, time.monotonic()
             called = called or _call_another(batch)
-        else:
+        elif not lexicon.fold():
             time.sleep(POLL_SECONDS)
+    lexicon.fold_all()
     caching.drop_hint()
     if jobs.workable():
         hint()
@@ -49,13 +53,43 @@ def sweep() -> None:
     caching.record_pulse(time.time())
     if jobs.workable():
         hint()
+    lexicon.fold_all()
+
+
+@shared_task
+def reindex() -> int:
+    """On beat: index anew what is in another language than its tenant's; how many messages. What is left comes next."""
+    return reindexing.reindex(seconds=UPKEEP_SECONDS)
+
+
+@shared_task
+def train_codebooks() -> None:
+    """On beat: large tenants get their buckets, a bit at a time. Safe to run twice: the second finds the lock taken."""
+    until = time.monotonic() + UPKEEP_SECONDS
+    for space in EmbeddingSpace.objects.filter(active=True):
+        for tenant_id in training.due_tenants(space):
+            if (seconds := until - time.monotonic()) <= 0:
+                return
+            training.tend(tenant_id, space=space, seconds=seconds)
+
+
+@shared_task
+def measure_recall() -> None:
+    """On beat: what the buckets of each large tenant find, once a day, for the metric."""
+    until = time.monotonic() + UPKEEP_SECONDS
+    for space in EmbeddingSpace.objects.filter(active=True):
+        for tenant_id in recall.due_tenants(space):
+            if time.monotonic() > until:
+                return
+            recall.check(tenant_id, space=space)
 
 
 def drain() -> int:
-    """Run batches until nothing is due; how many jobs were taken."""
+    """Run batches until nothing is due, and count the terms; how many jobs were taken."""
     taken = 0
     while batch := jobs.run_batch():
         taken += batch
+    lexicon.fold_all()
     return taken
 
 

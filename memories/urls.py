@@ -1,12 +1,14 @@
 from django.urls import path
 
-from memories import job_views, search_views, views
+from memories import context_views, job_views, search_views, views
 
 urlpatterns = [
     path("messages", views.MessagesView.as_view(), name="messages"),
     path("messages/batch", views.MessageBatchView.as_view(), name="message-batch"),
     path("messages/<uuid:message_id>", views.MessageView.as_view(), name="message"),
     path("memory/search", search_views.SearchView.as_view(), name="search"),
+    path("memory/explain", search_views.WhyView.as_view(), name="explain"),
+    path("memory/context", context_views.ContextView.as_view(), name="context"),
     path("admin/jobs", job_views.JobsView.as_view(), name="jobs"),
     path("admin/jobs/replay", job_views.ReplayView.as_view(), name="replay"),
 ]

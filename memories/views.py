@@ -1,6 +1,7 @@
 """The API of messages: parse, call one use case, answer. Nothing else."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, cast
 from uuid import UUID
 
@@ -10,15 +11,24 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import APIException, NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
-from memories import cursors, ingest, serializers
+from memories import context, cursors, ingest, serializers
+from memories.context_serializers import (
+    MessageWithContextIn,
+    StoredWithContextOut,
+    as_context,
+    as_wanted_beside,
+)
+from memories.filters import all_of
 from memories.models import Message
-from tenants.auth import Caller, tenant_of
-from tenants.models import Tenant
+from tenants.auth import Caller, require_scope, tenant_of
+from tenants.models import Scope, Tenant
 
 METADATA_PREFIX = "metadata."
 NO_MESSAGE = "There is no such message."
+NO_CONTEXT = "The message is stored; its context could not be built. Ask POST /v1/memory/context for it."
 REPLAYED = "Idempotent-Replayed"
 
 METADATA_PARAMETER = OpenApiParameter(
@@ -43,14 +53,14 @@ def caller_of(request: Request) -> Caller:
     return cast(Caller, request.user)
 
 
-def valid(serializer: type[Any], data: Any) -> dict[str, Any]:
+def valid(serializer: type[BaseSerializer[Any]], data: Any) -> dict[str, Any]:
     """What was sent, checked and converted; a ValidationError (400) names each fault."""
-    checked = serializer(data=data)
-    checked.is_valid(raise_exception=True)
-    return cast(dict[str, Any], checked.validated_data)
+    return cast(dict[str, Any], _checking(serializer).run_validation(data))  # type: ignore[arg-type]
 
 
-def valid_query(serializer: type[Any], params: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+def valid_query(
+    serializer: type[BaseSerializer[Any]], params: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, str]]:
     """A query string's parameters, checked and converted, apart from its `metadata.<key>` ones."""
     metadata = {
         key.removeprefix(METADATA_PREFIX): params[key] for key in params if key.startswith(METADATA_PREFIX)
@@ -61,17 +71,33 @@ def valid_query(serializer: type[Any], params: Mapping[str, str]) -> tuple[dict[
     return valid(serializer, rest), metadata
 
 
+@cache
+def _checking(serializer: type[BaseSerializer[Any]]) -> BaseSerializer[Any]:
+    """One instance for all requests: run_validation() keeps nothing in it, and making one copies every field."""
+    return serializer()
+
+
 class MessagesView(APIView):
     """Store one message; list messages."""
 
-    @extend_schema(request=serializers.MessageIn, responses={201: serializers.StoredOut})
+    @extend_schema(request=MessageWithContextIn, responses={201: StoredWithContextOut})
     def post(self, request: Request) -> Response:
-        """Store a message. It can be found at once, before its embedding exists."""
-        values = valid(serializers.MessageIn, request.data)
+        """Store a message. It can be found at once, before its embedding exists.
+
+        `return_context`: answered with what `POST /v1/memory/context` says of its text.
+        """
+        values = valid(MessageWithContextIn, request.data)
+        if values.get("return_context"):
+            require_scope(caller_of(request), Scope.READ)
         tenant = tenant_of(caller_of(request), values.get("tenant_id"), may_create=True)
+        wanted = as_wanted_beside(tenant, values)
         [stored] = _store(tenant, [values], batch=False)
-        headers = {REPLAYED: "true"} if stored.replayed else {}
-        return Response(serializers.StoredOut(stored.message).data, status=201, headers=headers)
+        body = dict(serializers.StoredOut(stored.message).data)
+        if wanted is not None:
+            found = context.build_beside(tenant=tenant, message=stored.message, wanted=wanted)
+            body["context"] = found and as_context(found, explain=values["context"]["explain"])
+            body["context_error"] = None if found else NO_CONTEXT
+        return Response(body, status=201, headers={REPLAYED: "true"} if stored.replayed else {})
 
     @extend_schema(
         operation_id="v1_messages_list",
@@ -82,7 +108,8 @@ class MessagesView(APIView):
         """Messages, newest first."""
         values, metadata = valid_query(serializers.ListIn, request.query_params)
         tenant = tenant_of(caller_of(request), values.get("tenant_id"))
-        condition = serializers.as_filters(values, metadata).as_q() & _after(values.get("cursor"))
+        condition = all_of(serializers.as_filters(values, metadata_text=metadata).parts())
+        condition &= _after(values.get("cursor"))
         rows = (
             Message.objects.for_tenant(tenant.id).filtered(condition).newest_first().with_embedding_status()
         )

@@ -7,6 +7,10 @@ seconds, never a memory.
 from urllib.parse import parse_qsl, quote, urlsplit
 
 SWEEP_SECONDS = 15
+REINDEX_SECONDS = 30
+CODEBOOK_SECONDS = 60
+# How often tenants are looked for whose last measurement is a day old.
+RECALL_SECONDS = 600
 # A task still running at this age is delivered again. It must exceed the longest task (time limit 120 s), and
 # tasks are safe to run twice.
 VISIBILITY_TIMEOUT_SECONDS = 300
@@ -31,6 +35,22 @@ CELERY = {
     "beat_max_loop_interval": 5,
     "beat_schedule": {
         "sweep-embedding-jobs": {"task": "memories.tasks.sweep", "schedule": SWEEP_SECONDS},
+        # A message that nobody takes for a while (no worker) is of no use later: the next beat sends another.
+        "reindex-messages": {
+            "task": "memories.tasks.reindex",
+            "schedule": REINDEX_SECONDS,
+            "options": {"expires": REINDEX_SECONDS},
+        },
+        "train-codebooks": {
+            "task": "memories.tasks.train_codebooks",
+            "schedule": CODEBOOK_SECONDS,
+            "options": {"expires": CODEBOOK_SECONDS},
+        },
+        "measure-recall": {
+            "task": "memories.tasks.measure_recall",
+            "schedule": RECALL_SECONDS,
+            "options": {"expires": RECALL_SECONDS},
+        },
     },
     # kombu looks for undelivered messages only every interval * throttle events: small, so that the tasks of
     # a killed worker come back in seconds.

@@ -45,6 +45,7 @@ class Env(BaseModel):
     # A URL may hold a password: not in the repr.
     database_url: str = Field("postgresql://memory@localhost/memory", repr=False)
     redis_url: str = Field("redis://localhost:6379/0", repr=False)
+    database_prepare: bool = True  # off behind a pooler that does not know prepared statements
     database_pool_size: int = Field(8, ge=1, le=200)  # connections of one web process
 
     # embeddings
@@ -74,6 +75,12 @@ class Env(BaseModel):
     weight_importance: float = Field(0.3, ge=0, le=1)
     weight_decay: float = Field(0.1, ge=0, le=1)
     half_life_days: float = Field(30, gt=0, le=36500)
+
+    search_cache_seconds: int = Field(60, ge=0, le=3600)  # how long an answer may be repeated; 0: never
+
+    # the vectors of large tenants
+    exact_search_vectors: int = Field(10_000, ge=1, le=10_000_000)  # a tenant with more gets buckets
+    probes: int = Field(32, ge=1, le=4096)  # buckets that a search looks into
 
     # what is told
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from memories import backlog
+from memories import backlog, recall
 from tenants.models import Scope
 
 
@@ -31,6 +31,24 @@ class BacklogCollector(Collector):
         yield GaugeMetricFamily("memory_jobs_buried", "Embedding jobs given up", value=state.buried_jobs)
 
 
+class RecallCollector(Collector):
+    """What the buckets of large tenants find, as it was last measured; nothing while there are none."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The worst tenant's recall and the mean over tenants."""
+        found = recall.overview()
+        if found is None:
+            return
+        family = GaugeMetricFamily(
+            "memory_vector_recall",
+            "Share of the nearest messages that the vector search of large tenants finds",
+            labels=["over_tenants"],
+        )
+        family.add_metric(["minimum"], found.minimum)
+        family.add_metric(["mean"], found.mean)
+        yield family
+
+
 class MetricsView(APIView):
     """For Prometheus, which sends an operator's key as its bearer token."""
 
@@ -43,6 +61,7 @@ class MetricsView(APIView):
         text = generate_latest(_counted())
         own = CollectorRegistry()
         own.register(BacklogCollector())
+        own.register(RecallCollector())
         return HttpResponse(text + generate_latest(own), content_type=CONTENT_TYPE_LATEST)
 
 

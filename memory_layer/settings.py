@@ -76,7 +76,7 @@ TEMPLATES = [
 _DATABASE = conninfo_to_dict(ENV.database_url)
 DATABASES = {
     "default": {
-        "ENGINE": "django_prometheus.db.backends.postgresql",
+        "ENGINE": "memory_layer.postgresql",
         "NAME": _DATABASE.pop("dbname", "memory"),
         "USER": _DATABASE.pop("user", ""),
         "PASSWORD": _DATABASE.pop("password", ""),
@@ -87,13 +87,14 @@ DATABASES = {
             **_DATABASE,
             "connect_timeout": 5,
             "application_name": "memory_layer",
+            "prepare_threshold": 5 if ENV.database_prepare else None,
             "pool": {"min_size": 1, "max_size": ENV.database_pool_size, "timeout": 10},
         },
     }
 }
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "memory_layer.redis_cache.RedisCache",
         "LOCATION": [ENV.redis_url],  # as a text, Django would split it at commas and semicolons
         "KEY_PREFIX": "memory",
         "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},

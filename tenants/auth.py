@@ -6,8 +6,8 @@ tenant B exists.
 
 import hmac
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
 from django.db.models import Q
@@ -17,7 +17,7 @@ from rest_framework.exceptions import AuthenticationFailed, NotFound, Permission
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from tenants import keys
+from tenants import keys, remembered
 from tenants.models import ApiKey, Scope, Tenant
 
 if TYPE_CHECKING:
@@ -67,11 +67,16 @@ class HasScope(BasePermission):
         """Whether the caller's key has the scope; the refusal says which one it lacks."""
         needed = getattr(view, "scopes", {}).get(request.method, _default_scope(request.method or "GET"))
         caller = cast(Caller, request.user)
-        if needed not in caller.scopes:
-            raise PermissionDenied(f"The API key lacks the scope '{needed}'.")
+        require_scope(caller, needed)
         if getattr(view, "operators_only", False) and not caller.is_operator:
             raise PermissionDenied("This is for the operator of the installation.")
         return True
+
+
+def require_scope(caller: Caller, scope: str) -> None:
+    """PermissionDenied (403), naming the scope, if the caller's key has it not."""
+    if scope not in caller.scopes:
+        raise PermissionDenied(f"The API key lacks the scope '{scope}'.")
 
 
 def tenant_of(caller: Caller, name: str | None, *, may_create: bool = False) -> Tenant:
@@ -94,7 +99,7 @@ def tenant_of(caller: Caller, name: str | None, *, may_create: bool = False) -> 
 def _named_tenant(name: str | None, *, may_create: bool) -> Tenant:
     if not name:
         raise NotFound("An operator's request must name its tenant_id.")
-    tenant = Tenant.objects.filter(name=name).first()
+    tenant = remembered.TENANTS.remembered(name, Tenant.objects.filter(name=name).first)
     if tenant is None and may_create:
         tenant, _ = Tenant.objects.get_or_create(name=name)
     if tenant is None:
@@ -131,19 +136,26 @@ def _operator(plain: str) -> Caller | None:
 
 def _key_holder(plain: str) -> Caller:
     now = timezone.now()
-    prefix = keys.prefix_of(plain)
-    key = (
-        ApiKey.objects.usable(now).select_related("tenant").filter(prefix=prefix).first() if prefix else None
-    )
-    if not keys.matches(plain, bytes(key.digest) if key else bytes(32)) or key is None:
+    key = remembered.KEYS.remembered(keys.digest(plain), lambda: _stored_key(plain, now))
+    if key is None or (key.expires_at is not None and key.expires_at <= now):
         raise AuthenticationFailed(BAD_KEY)
     _note_use(key, now)
     return Caller(tenant=key.tenant, scopes=frozenset(key.scopes), key_prefix=key.prefix)
 
 
-def _note_use(key: ApiKey, now: Any) -> None:
+def _stored_key(plain: str, now: datetime) -> ApiKey | None:
+    """The usable key with its tenant; a wrong one takes as long as a right one."""
+    prefix = keys.prefix_of(plain)
+    key = (
+        ApiKey.objects.usable(now).select_related("tenant").filter(prefix=prefix).first() if prefix else None
+    )
+    return key if keys.matches(plain, bytes(key.digest) if key else bytes(32)) else None
+
+
+def _note_use(key: ApiKey, now: datetime) -> None:
     """At most once a minute: a write per request would make the key's row the hottest of the database."""
     stale = now - LAST_USED_EVERY
     if key.last_used_at is None or key.last_used_at < stale:
         due = Q(last_used_at=None) | Q(last_used_at__lt=stale)
         ApiKey.objects.filter(due, pk=key.pk).update(last_used_at=now)
+        key.last_used_at = now  # the remembered one: all threads may know

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from tenants import keys
+from tenants.languages import ENGLISH
 from tenants.models import ApiKey, Tenant
 
 
-def create_tenant(*, name: str) -> Tenant:
-    """A new tenant; ValidationError for a bad or taken name."""
-    tenant = Tenant(name=name)
+def create_tenant(*, name: str, language: str = ENGLISH) -> Tenant:
+    """A new tenant; ValidationError for a bad or taken name, or a language that there is not."""
+    tenant = Tenant(name=name, language=language)
     tenant.full_clean()
     tenant.save()
     return tenant

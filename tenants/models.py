@@ -1,19 +1,57 @@
 """Tenants and their API keys."""
 
 from datetime import datetime
+from typing import Any
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from tenants import remembered
 from tenants.identifiers import validate_identifier
+from tenants.languages import ENGLISH, LANGUAGES
 
+WEIGHTS = ("similarity", "importance", "decay")
 _UNIT = [MinValueValidator(0.0), MaxValueValidator(1.0)]
 
 
-class Tenant(models.Model):
+class SearchMode(models.TextChoices):
+    """What a search goes by."""
+
+    HYBRID = "hybrid"
+    VECTOR = "vector"
+    TEXT = "text"
+
+
+class Remembered(models.Model):
+    """Rows that processes remember for some seconds (`tenants.remembered`); a bulk update() goes past these hooks."""
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """Store it; this process forgets how it was."""
+        super().save(*args, **options)
+        _forget()
+
+    def delete(self, *args: Any, **options: Any) -> tuple[int, dict[str, int]]:
+        """Remove it; this process forgets it."""
+        removed = super().delete(*args, **options)
+        _forget()
+        return removed
+
+
+def _forget() -> None:
+    """Now for this transaction's own eyes, and again once others can see the change."""
+    remembered.forget()
+    transaction.on_commit(remembered.forget)
+
+
+class Tenant(Remembered):
     """One customer of this installation: nobody sees anything across tenants."""
 
     name = models.TextField(
@@ -39,6 +77,18 @@ class Tenant(models.Model):
         help_text="Days until the decay of a message has halved. Empty: the installation's value.",
     )
 
+    search_mode = models.TextField(
+        blank=True,
+        default="",
+        choices=SearchMode.choices,
+        help_text="For searches that name none. Empty: hybrid.",
+    )
+    language = models.TextField(
+        default=ENGLISH,
+        choices=[(name, name) for name in LANGUAGES],
+        help_text="Whose rules cut texts into index words (simple: any language, no stems). A change indexes all "
+        "messages anew in the background.",
+    )
     embedding_budget_usd = models.DecimalField(
         null=True,
         blank=True,
@@ -62,11 +112,37 @@ class Tenant(models.Model):
                 name="tenant_weights_not_all_0",
                 condition=~Q(similarity_weight=0, importance_weight=0, decay_weight=0),
             ),
-            models.CheckConstraint(name="tenant_half_life_positive", condition=Q(half_life_days__gt=0)),
+            models.CheckConstraint(
+                name="tenant_half_life", condition=Q(half_life_days__range=(0.001, 36500))
+            ),
+            models.CheckConstraint(
+                name="tenant_search_mode", condition=Q(search_mode__in=["", *SearchMode.values])
+            ),
+            models.CheckConstraint(name="tenant_language", condition=Q(language__in=LANGUAGES)),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    def effective_weights(self) -> dict[str, float]:
+        """Of similarity, importance and decay: its own, or the installation's where it has none."""
+        own = {name: getattr(self, f"{name}_weight") for name in WEIGHTS}
+        return {
+            name: getattr(settings.ENV, f"weight_{name}") if weight is None else weight
+            for name, weight in own.items()
+        }
+
+    def clean(self) -> None:
+        """Refuses weights that, with the installation's, leave nothing to rank by."""
+        if not any(self.effective_weights().values()):
+            message = "The weights must not all be 0; empty ones are the installation's."
+            raise ValidationError({f"{name}_weight": message for name in WEIGHTS})
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """With everything that belongs to it. Its row is locked first, as by background work: no deadlock."""
+        with transaction.atomic():
+            Tenant.objects.select_for_update().filter(pk=self.pk).first()
+            return super().delete(*args, **kwargs)
 
 
 class Scope(models.TextChoices):
@@ -85,7 +161,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         return self.filter(revoked_at=None).filter(Q(expires_at=None) | Q(expires_at__gt=now))
 
 
-class ApiKey(models.Model):
+class ApiKey(Remembered):
     """A key of one tenant, or of the operator (no tenant: all of them). The secret itself is not kept."""
 
     tenant = models.ForeignKey(

@@ -2,16 +2,18 @@
 the installation. Everybody knows them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.cache import cache
 from django.test import Client
 from django.test.client import ClientHandler
 
-from memories import caching, tasks
+from memories import caching, reembedding, spaces, tasks
+from tenants import remembered, ttl_cache
 from tenants.lifecycle import create_key
 from tenants.models import Tenant
 from tests.factories import TenantFactory
@@ -55,9 +57,29 @@ class Api:
 
 @pytest.fixture(autouse=True)
 def _fresh_cache():
-    """Redis is shared by all tests, and an outage that a test made must not outlast it."""
+    """Redis and this process's memory are shared by all tests; an outage that a test made must not outlast it."""
     cache.clear()
+    remembered.forget()
+    spaces.forget_active_space()
     caching._outage.until = 0.0
+    caching._missed.clear()
+
+
+@pytest.fixture
+def let_pass(monkeypatch) -> Callable[[float], None]:
+    """let_pass(5): for the process's memory, so many seconds later."""
+
+    def shift(seconds: float) -> None:
+        now = ttl_cache.monotonic
+        monkeypatch.setattr(ttl_cache, "monotonic", lambda: now() + seconds)
+
+    return shift
+
+
+@pytest.fixture(autouse=True)
+def _no_wait(monkeypatch):
+    """The only process here forgets at once."""
+    monkeypatch.setattr(reembedding, "REMEMBERED_SECONDS", 0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +123,15 @@ def operator(db) -> Api:
 @pytest.fixture
 def stranger(db) -> Api:
     return Api()
+
+
+@pytest.fixture
+def root(db) -> Client:
+    """A browser in which the superuser is logged in."""
+    client = Client()
+    client.handler = HANDLER
+    client.force_login(get_user_model().objects.create(username="root", is_staff=True, is_superuser=True))
+    return client
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ from memory_layer.embedded.throwaway import throwaway_servers
 _URLS = ("MEMORY_DATABASE_URL", "MEMORY_REDIS_URL")
 _SETTINGS = {
     "MEMORY_EMBEDDING_PROVIDER": "mock",
+    # A test's transaction is never committed, and only a commit makes answers stale: on in the tests of the cache.
+    "MEMORY_SEARCH_CACHE_SECONDS": "0",
     "MEMORY_SECRET_KEY": "a-secret-for-tests-only-0123456789-0123456789-0123456789",
 }
 

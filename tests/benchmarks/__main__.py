@@ -1,24 +1,79 @@
-"""`make bench`: figures and ratios, side by side in one run. `python -m tests.benchmarks [DATASET]`."""
+"""`make bench`, `bench-scale`, `bench-quality`: figures and ratios, side by side in one run.
 
-import sys
+python -m tests.benchmarks [PART...] [--scale small|full] [--plans FILE]
+python -m tests.benchmarks quality [--dataset FILE] [--model FOLDER]
+"""
+
+import argparse
+import os
+import secrets
+from dataclasses import replace
 from pathlib import Path
 
 import django
-from django.core.management import call_command
 
-from tests.stack import running_stack
+from tests.benchmarks import quality
+from tests.benchmarks.clients import KEY
+from tests.stack import Stack, running_stack
+
+# In this order: speed needs tables that are empty at first; cost, filters and load ask what it has loaded.
+PARTS = ("speed", "cost", "filters", "load", "full-answers", "main-job")
+# Without the cache: a repeated question must cost what a new one does.
+SETTINGS = {
+    "MEMORY_EMBEDDING_LEASE_SECONDS": "15",
+    "MEMORY_WEB_WORKERS": "2",
+    "MEMORY_SEARCH_CACHE_SECONDS": "0",
+}
+MEDIUM = ("10k", 10_000)
 
 
-def main(dataset: str | None) -> None:
-    with running_stack(MEMORY_EMBEDDING_LEASE_SECONDS="15") as stack:
+def main() -> None:
+    """Run the parts that are named, or all but quality."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; or quality")
+    parser.add_argument("--scale", choices=("small", "full"), default="small")
+    parser.add_argument("--others", type=int, help="tenants of 1,000 messages beside the measured ones")
+    parser.add_argument("--plans", type=Path, help="where to write the plans of the filters")
+    parser.add_argument("--dataset", type=Path, help="a data set in LoCoMo's format")
+    parser.add_argument("--model", type=Path, help="the folder of a sentence-transformers model")
+    given = parser.parse_args()
+    if given.parts == ["quality"]:
+        quality.run(given.dataset, given.model)
+        return
+    if unknown := set(given.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    # Without a key each request would ask whether there is one by now, as no production does.
+    os.environ[KEY] = secrets.token_urlsafe(32)
+    with running_stack(**SETTINGS, MEMORY_API_KEYS=os.environ[KEY]) as stack:
         stack.enter_environment()
         django.setup()
-        from tests.benchmarks import main_job  # needs Django, which needs the stack's addresses
+        _run(stack, given)
 
-        main_job.run(stack)
-        if dataset:
-            call_command("evaluate", Path(dataset))
+
+def _run(stack: Stack, given: argparse.Namespace) -> None:
+    # They need Django, which needs the stack's addresses.
+    from tests.benchmarks import cost, filtering, full_answers, load, main_job, speed
+
+    parts = given.parts or PARTS
+    sizes = speed.SCALES[given.scale]
+    if given.others is not None:
+        sizes = replace(sizes, others=given.others)
+    if set(parts) & {"speed", "cost", "filters", "load"}:
+        speed.run(stack, sizes)
+    for part in PARTS:
+        if part not in parts:
+            continue
+        if part == "cost":
+            cost.run(stack, sorted({MEDIUM, sizes.largest}, key=lambda tenant: tenant[1]))
+        elif part == "filters":
+            filtering.run(stack, *sizes.largest, given.plans)
+        elif part == "load":
+            load.run(stack, *MEDIUM)
+        elif part == "full-answers":
+            full_answers.run(stack)
+        elif part == "main-job":
+            main_job.run(stack)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else None)
+    main()

@@ -2,12 +2,16 @@
 
 import http.client
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
+
+# The operator's key of the stack; in the environment, so that a client in a process of its own has it too. None: open.
+KEY = "BENCHMARK_API_KEY"
 
 
 class Client:
@@ -15,6 +19,7 @@ class Client:
 
     def __init__(self, address: str) -> None:
         self.connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+        self.headers = {"X-API-Key": os.environ[KEY]} if KEY in os.environ else {}
 
     def __enter__(self) -> "Client":
         return self
@@ -24,20 +29,31 @@ class Client:
 
     def post(self, path: str, body: Any) -> Any:
         """POST as JSON; anything but 201 is an error."""
-        self.connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
-        return self._answer(201)
+        self.connection.request(
+            "POST", path, json.dumps(body), self.headers | {"Content-Type": "application/json"}
+        )
+        return json.loads(self._answer(201))
 
     def get(self, path: str) -> Any:
         """GET as JSON."""
-        self.connection.request("GET", path)
+        return json.loads(self.get_text(path))
+
+    def get_text(self, path: str) -> str:
+        """GET, whatever it is."""
+        self.connection.request("GET", path, headers=self.headers)
         return self._answer(200)
 
-    def _answer(self, expected: int) -> Any:
+    def search(self, tenant: str, query: str, **params: Any) -> list[dict[str, Any]]:
+        """The hits of GET /v1/memory/search, best first."""
+        parameters = urlencode({"tenant_id": tenant, "query": query} | params)
+        return self.get(f"/v1/memory/search?{parameters}")["results"]
+
+    def _answer(self, expected: int) -> str:
         answer = self.connection.getresponse()
-        body = answer.read()
+        body = answer.read().decode()
         if answer.status != expected:
-            raise RuntimeError(f"{answer.status}: {body[:300]!r}")
-        return json.loads(body)
+            raise RuntimeError(f"{answer.status}: {body[:300]}")
+        return body
 
 
 @dataclass

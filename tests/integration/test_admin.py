@@ -3,8 +3,6 @@
 import re
 
 import pytest
-from django.contrib.auth import get_user_model
-from django.test import Client
 from django.urls import reverse
 
 from memories.admin import MessageAdmin
@@ -13,19 +11,9 @@ from memories.jobs import run_batch
 from memories.models import EmbeddingJob, EmbeddingSpace, Message, MessageEmbedding
 from tenants.lifecycle import create_key
 from tenants.models import ApiKey, Tenant
-from tests.conftest import HANDLER
 from tests.factories import remember
 
 SCRIPT = "<script>alert('xylophone')</script>"
-
-
-@pytest.fixture
-def root(db) -> Client:
-    """A browser in which the superuser is logged in."""
-    client = Client()
-    client.handler = HANDLER
-    client.force_login(get_user_model().objects.create(username="root", is_staff=True, is_superuser=True))
-    return client
 
 
 @pytest.fixture

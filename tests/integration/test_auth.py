@@ -174,10 +174,12 @@ def test_open_access_is_closed_by_a_key_of_the_environment(stranger, acme, confi
 
 def test_a_suspended_tenant_is_refused_to_everybody_and_keeps_its_messages(bot, operator, acme):
     bot.post(MESSAGES, HELLO)
-    Tenant.objects.filter(pk=acme.pk).update(suspended_at=timezone.now())
+    acme.suspended_at = timezone.now()
+    acme.save()
     for answer in (bot.get(MESSAGES), bot.post(MESSAGES, HELLO), operator.get(MESSAGES, tenant_id="acme")):
         assert "suspended" in problem_of(answer, 403)["detail"]
-    Tenant.objects.filter(pk=acme.pk).update(suspended_at=None)
+    acme.suspended_at = None
+    acme.save()
     assert len(bot.get(MESSAGES).json()["messages"]) == 1
 
 

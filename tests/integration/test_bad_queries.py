@@ -16,6 +16,8 @@ FILTERS = [
     ("agent_id", "a\x1b"),
     ("tenant_id", "a\n"),
     ("role", "robot"),
+    ("pinned", "perhaps"),
+    ("pinned", ""),
     ("since", "yesterday"),
     ("since", ""),
     ("since", "2026-13-01T00:00:00Z"),

@@ -128,7 +128,8 @@ def test_a_database_that_fails_later_is_said(operator, pulse, monkeypatch):
     assert "secret" not in answer.content.decode()
 
 
-def test_redis_down_is_said_and_nothing_else_fails(operator, bot, pulse, no_redis):
+def test_redis_down_is_said_and_nothing_else_fails(operator, bot, pulse, no_redis, settings):
+    settings.ENV = settings.ENV.model_copy(update={"search_cache_seconds": 60})
     assert bot.post("/v1/messages", HELLO).status_code == 201
     assert len(bot.get("/v1/messages").json()["messages"]) == 1
     assert len(bot.get("/v1/memory/search", query="hello").json()["results"]) == 1

@@ -3,6 +3,7 @@
 Generated, so that an endpoint added later is in it without anybody thinking of it.
 """
 
+import json
 from typing import Any
 
 import pytest
@@ -16,6 +17,9 @@ PUBLIC = {"/openapi.json", "/docs", "/health/live", "/health/ready"}
 BODIES: dict[str, Any] = {
     "/v1/messages": {"conversation_id": "acme-conv", "role": "user", "content": "x", "external_id": "acme-1"},
     "/v1/messages/{message_id}": {"content": "overwritten"},
+    "/v1/memory/search": {"query": MARKER, "filters": {"external_id": "acme-1"}},
+    "/v1/memory/explain": {"query": MARKER, "message_id": "{message_id}"},
+    "/v1/memory/context": {"query": MARKER, "conversation_id": "acme-conv"},
     "/v1/admin/jobs/replay": {},
 }
 BODIES["/v1/messages/batch"] = {"messages": [BODIES["/v1/messages"]]}
@@ -65,7 +69,9 @@ def call(api, method: str, path: str, message: Message, tenant_id: str | None):
     url = filled(path, message) + (f"?tenant_id={tenant_id}" if tenant_id and "{" in path else "")
     if method == "delete":
         return api.delete(url)
-    body = BODIES.get(path, {}) | ({"tenant_id": tenant_id} if tenant_id and "{" not in path else {})
+    body = json.loads(filled(json.dumps(BODIES.get(path, {})), message)) | (
+        {"tenant_id": tenant_id} if tenant_id and "{" not in path else {}
+    )
     return api._send(method.upper(), url, body)
 
 
@@ -92,7 +98,7 @@ def test_an_outsider_naming_acme_is_refused_everywhere(outsider, secret, documen
 def test_an_outsider_with_acmes_ids_reaches_nothing_of_acme(outsider, globex, secret, document):
     for path, method in operations(document):
         answer = call(outsider, method, path, secret, None)
-        if "{" in path:
+        if "{message_id}" in json.dumps([path, BODIES.get(path)]):
             assert answer.status_code == 404, f"{method} {path}: {answer.status_code}"
         assert MARKER.encode() not in answer.content, f"{method} {path}"
         assert str(secret.id).encode() not in answer.content, f"{method} {path}"
@@ -102,9 +108,16 @@ def test_an_outsider_with_acmes_ids_reaches_nothing_of_acme(outsider, globex, se
 
 
 def test_a_missing_and_a_foreign_message_get_the_same_answer(outsider, secret):
-    for send in (outsider.get, outsider.delete, lambda path: outsider.patch(path, {"pinned": True})):
-        foreign = send(f"/v1/messages/{secret.id}").json()
-        missing = send("/v1/messages/01932c07-2f1c-7c3e-8f00-000000000001").json()
+    for send in (
+        lambda key: outsider.get(f"/v1/messages/{key}"),
+        lambda key: outsider.delete(f"/v1/messages/{key}"),
+        lambda key: outsider.patch(f"/v1/messages/{key}", {"pinned": True}),
+        lambda key: outsider.post("/v1/memory/explain", {"query": "code", "message_id": key}),
+    ):
+        foreign, missing = (
+            send(key).json() for key in (str(secret.id), "01932c07-2f1c-7c3e-8f00-000000000001")
+        )
+        assert foreign["status"] == 404
         assert foreign | {"request_id": ""} == missing | {"request_id": ""}
 
 

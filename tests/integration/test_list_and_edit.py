@@ -59,6 +59,7 @@ def four(acme):
             "conversation": "conv-2",
             "role": "tool",
             "user_id": "ann",
+            "pinned": True,
             "metadata": {"k": {"deep": 1}, "yes": "true"},
         },
     ]
@@ -86,6 +87,8 @@ def hour(number: int) -> str:
         ({"agent_id": "bot"}, "b"),
         ({"role": "tool"}, "d"),
         ({"user_id": "ann", "role": "user"}, "a"),
+        ({"pinned": "true"}, "d"),
+        ({"pinned": "false", "user_id": "ann"}, "a"),
         ({"since": hour(1)}, "dcb"),
         ({"until": hour(1)}, "a"),
         ({"since": hour(1), "until": hour(3)}, "cb"),
@@ -226,7 +229,9 @@ def test_a_deleted_message_is_gone_with_its_vector_and_job(bot, acme, path):
         problem_of(gone, 404)
     assert (MessageEmbedding.objects.count(), EmbeddingJob.objects.count()) == (0, 1)
     assert Message.objects.get().content == "kept"
-    assert bot.get("/v1/memory/search", query="hello").json()["results"] == []
+    assert [hit["content"] for hit in bot.get("/v1/memory/search", query="hello").json()["results"]] == [
+        "kept"
+    ]
 
 
 def test_an_operator_names_the_tenant_of_an_id(operator, acme, globex):

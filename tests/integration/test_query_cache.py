@@ -6,7 +6,7 @@ import pytest
 from django.core.cache import cache
 from prometheus_client import REGISTRY
 
-from memories import caching, embeddings, search, tasks
+from memories import caching, embeddings, search, spaces, tasks
 from memories.embeddings import PROVIDERS, EmbeddingError, Fault, embed
 from memories.models import EmbeddingSpace
 from tests.factories import remember
@@ -72,6 +72,7 @@ def test_another_space_is_another_vector(bot, remote, calls):
     ask(bot)
     for change in ({"model": "hashed-words-2"}, {"dimensions": 64}):
         EmbeddingSpace.objects.update(**change)
+        spaces.forget_active_space()
         ask(bot)
     assert len(calls) == 3
 

@@ -1,15 +1,18 @@
 """The tables as PostgreSQL has them: every tenant-owned row is keyed by its tenant first."""
 
+from random import Random
+
 import pytest
 from django.apps import apps
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 
-from memories.models import Message
+from memories.models import EmbeddingSpace, Message, MessageEmbedding
 from tests.factories import remember
 
-# Whose rows belong to a tenant as a whole, or to the installation: found by other means than the tenant.
-EXEMPT = {"tenants_apikey"}
+# Whose rows belong to a tenant as a whole, or to the installation, or live for seconds: found by other means than the
+# tenant.
+EXEMPT = {"tenants_apikey", "memories_termchange"}
 # The outbox is worked off across tenants, in the order in which jobs fall due.
 ACROSS_TENANTS = {"job_due", "message_document"}
 
@@ -85,6 +88,17 @@ def test_the_database_refuses_what_the_api_would(acme, values):
     [message] = remember(acme, "hello")
     with pytest.raises(IntegrityError), transaction.atomic():
         Message.objects.filter(pk=message.pk).update(**values)
+
+
+def test_the_longest_vector_fits_into_the_index(acme, settings):
+    [message] = remember(acme, "hello")
+    space = EmbeddingSpace.objects.get()
+    random = Random(0)  # numbers alike would be compressed
+    vector = [random.uniform(-1, 1) for _ in range(settings.MAX_DIMENSIONS)]
+    MessageEmbedding.objects.create(
+        tenant=acme, space=space, message_id=message.id, part=32767, bucket=2**31 - 1, embedding=vector
+    )
+    assert MessageEmbedding.objects.get(tenant=acme).embedding == pytest.approx(vector, abs=1e-3)
 
 
 def test_models_and_migrations_agree(db):

@@ -1,43 +1,56 @@
 """The formula, as tables whose arithmetic stands beside them."""
 
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memories.ranking import POOL_SIZE, Candidate, Weights, decay, rank
+from memories.ranking import POOL_SIZE, Weights, decay, demoted, in_order, rank, terms
+from memories.relevance import Candidate, signal_terms
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 DEFAULT = Weights(similarity=0.6, importance=0.3, decay=0.1, half_life_days=30)
 
 
-def candidate(number: int, **terms) -> Candidate:
-    terms = {"importance": 0.5, "created_at": NOW} | terms
-    return Candidate(id=UUID(int=number), **terms)
+def candidate(number: int, **known) -> Candidate:
+    """Each in a conversation of its own, so that sessions and neighbours say nothing unless they are asked to."""
+    said_at = known.pop("said_at", NOW)
+    usual = {
+        "conversation_id": f"c{number:03}",
+        "importance": 0.5,
+        "word_count": 10,
+        "created_s": said_at.timestamp(),
+        "fingerprint": number,
+    }
+    return Candidate(id=f"{number:03}", **usual | known)
+
+
+def ids(ranked) -> list[int]:
+    return [int(hit.candidate.id) for hit in ranked.hits]
 
 
 def test_the_worked_example():
     """docs/ranking.md works these three by hand."""
-    hits = rank(
+    ago = NOW - timedelta(days=30)
+    ranked = rank(
         [
-            # lexical 4/4 = 1, vector (0.8-0.2)/0.6 = 1: relevance 0.4*1 + 0.6*1 = 1
-            candidate(1, cosine=0.8, own_bm25=3.0, context_bm25=1.0, created_at=NOW - timedelta(days=30)),
-            # lexical 2/4 = 0.5, vector (0.5-0.2)/0.6 = 0.5: relevance 0.5
-            candidate(2, cosine=0.5, own_bm25=2.0, importance=1.0),
-            # lexical 0, vector 0: relevance 0
-            candidate(3, cosine=0.2),
+            candidate(1, own_bm25=4.0, cosine=0.8, said_at=ago, conversation_id="ab"),
+            candidate(2, cosine=0.5, importance=1.0, said_at=ago, conversation_id="ab"),
+            candidate(3, own_bm25=1.0, cosine=0.2),
         ],
+        windows=[[(0, 0), (1, 1)]],
         weights=DEFAULT,
         now=NOW,
     )
-    assert [hit.candidate.id.int for hit in hits] == [1, 2, 3]
-    assert [round(hit.score, 6) for hit in hits] == [
-        0.8,  # 0.6*1 + 0.3*0.5 + 0.1*0.5
-        0.7,  # 0.6*0.5 + 0.3*1 + 0.1*1
-        0.25,  # 0.6*0 + 0.3*0.5 + 0.1*1
-    ]
+    first, second, third = (hit.relevance for hit in ranked.hits)
+    assert (first.lexical, second.lexical, third.lexical) == (1.0, 0.5, 0.25)
+    assert (first.vector, second.vector, third.vector) == pytest.approx((1.0, 0.5, 0.0))
+    assert (first.vector_context, second.vector_context) == pytest.approx((1.0, 0.7083), abs=1e-4)
+    assert (first.session, second.session, third.session) == pytest.approx((1.0, 1.0, 0.125))
+    assert (first.total, second.total, third.total) == pytest.approx((1.3, 0.8521, 0.1625), abs=1e-4)
+    assert ids(ranked) == [1, 2, 3]
+    assert [round(hit.score, 2) for hit in ranked.hits] == [0.8, 0.71, 0.25]
 
 
 @pytest.mark.parametrize(("age_days", "expected"), [(0, 1.0), (30, 0.5), (60, 0.25), (365, 2 ** (-365 / 30))])
@@ -46,58 +59,56 @@ def test_decay_halves_every_half_life(age_days, expected):
 
 
 def test_a_message_from_the_future_is_as_fresh_as_now():
-    [hit] = rank([candidate(1, created_at=NOW + timedelta(hours=5))], weights=DEFAULT, now=NOW)
+    [hit] = rank([candidate(1, said_at=NOW + timedelta(hours=5))], weights=DEFAULT, now=NOW).hits
     assert hit.decay == 1.0
 
 
-def test_the_named_speaker_gains_three_tenths_of_relevance():
-    same = {"cosine": 0.5, "own_bm25": 1.0}
-    hits = rank(
-        [candidate(1, **same), candidate(2, **same, by_named_speaker=True), candidate(3, cosine=0.1)],
-        weights=DEFAULT,
-        now=NOW,
-    )
-    relevance = {hit.candidate.id.int: hit.relevance for hit in hits}
-    assert relevance[2] - relevance[1] == pytest.approx(0.3)
-    assert hits[0].candidate.id.int == 2
-
-
-def test_a_pending_message_is_judged_by_its_words():
-    hits = rank(
-        [candidate(1, own_bm25=4.0), candidate(2, cosine=0.9, own_bm25=1.0), candidate(3, cosine=0.1)],
-        weights=DEFAULT,
-        now=NOW,
-    )
-    assert hits[0].candidate.id.int == 1
-    assert hits[0].vector is None
-    assert hits[0].relevance == 1.0
-
-
-def test_without_any_vector_words_alone_count():
-    hits = rank([candidate(1, own_bm25=1.0), candidate(2, own_bm25=2.0)], weights=DEFAULT, now=NOW)
-    assert [hit.relevance for hit in hits] == [1.0, 0.5]
-
-
-def test_without_any_word_vectors_alone_count():
-    hits = rank([candidate(1, cosine=0.1), candidate(2, cosine=0.7)], weights=DEFAULT, now=NOW)
-    assert [hit.relevance for hit in hits] == [1.0, 0.0]
-
-
-def test_only_the_pool_is_ranked():
+def test_only_the_pool_is_ranked_and_the_rest_is_known():
     """The 51st by relevance is out, however important it is."""
     many = [candidate(n, cosine=1 - n / 100) for n in range(1, POOL_SIZE + 1)]
-    hits = rank([*many, candidate(99, cosine=0.01, importance=1.0)], weights=DEFAULT, now=NOW)
-    assert len(hits) == POOL_SIZE
-    assert 99 not in {hit.candidate.id.int for hit in hits}
+    ranked = rank([*many, candidate(99, cosine=0.01, importance=1.0)], weights=DEFAULT, now=NOW)
+    assert len(ranked.hits) == POOL_SIZE
+    assert 99 not in ids(ranked)
+    assert [one.id for _, one in ranked.beyond] == ["099"]
 
 
 def test_nothing_comes_of_nothing():
-    assert rank([], weights=DEFAULT, now=NOW) == []
+    assert rank([], weights=DEFAULT, now=NOW).hits == []
+
+
+def test_the_same_text_counts_once_and_the_more_important_stands_for_it():
+    ranked = rank(
+        [
+            candidate(1, cosine=0.5, fingerprint=7),
+            candidate(2, cosine=0.5, fingerprint=7, importance=0.9),
+            candidate(3, cosine=0.1),
+            candidate(4, cosine=0.4, fingerprint=7),
+        ],
+        weights=DEFAULT,
+        now=NOW,
+    )
+    assert ids(ranked) == [2, 3]
+    assert ranked.hits[0].duplicates == ("001", "004")
+
+
+def test_a_repeat_loses_half_of_its_similarity():
+    """0.6*1 + 0.3*0.5 + 0.1*1 = 0.85, less 0.5 * 0.6*1 = 0.55: behind 0.6*0.75 + 0.25 = 0.7."""
+    hits = rank(
+        [candidate(1, cosine=0.9), candidate(2, cosine=0.7), candidate(3, cosine=0.1)],
+        weights=DEFAULT,
+        now=NOW,
+    ).hits
+    moved = demoted(hits[0], weights=DEFAULT)
+    assert moved.score == pytest.approx(0.55)
+    assert [hit.candidate.id for hit in in_order([moved, *hits[1:]])] == ["002", "001", "003"]
+    assert sum(term.weight * term.value for term in terms(moved, weights=DEFAULT).values()) == pytest.approx(
+        0.55
+    )
 
 
 def test_weights_are_brought_to_one():
     doubled = Weights(similarity=1.2, importance=0.6, decay=0.2, half_life_days=30)
-    [hit] = rank([candidate(1, cosine=0.5)], weights=doubled, now=NOW)
+    [hit] = rank([candidate(1, cosine=0.5)], weights=doubled, now=NOW).hits
     assert hit.score == pytest.approx(0.6 + 0.15 + 0.1)
 
 
@@ -118,9 +129,10 @@ def test_three_zeros_are_refused():
         st.tuples(
             st.one_of(st.none(), st.floats(-1, 1)),
             st.floats(0, 50),
-            st.floats(0, 50),
             st.booleans(),
             st.floats(0, 1),
+            st.integers(0, 3),
+            st.integers(0, 300),
         ),
         max_size=80,
     )
@@ -131,16 +143,20 @@ def test_scores_lie_between_0_and_1_and_terms_add_up(rows):
             n,
             cosine=cosine,
             own_bm25=own,
-            context_bm25=context,
             by_named_speaker=named,
             importance=importance,
+            conversation_id=f"c{conversation}",
+            word_count=words,
         )
-        for n, (cosine, own, context, named, importance) in enumerate(rows)
+        for n, (cosine, own, named, importance, conversation, words) in enumerate(rows)
     ]
-    hits = rank(candidates, weights=DEFAULT, now=NOW)
+    windows = [[(-1, n - 1), (0, n), (1, n + 1)] for n in range(1, len(rows) - 1)]
+    hits = rank(candidates, windows=windows, weights=DEFAULT, now=NOW).hits
     assert len(hits) == min(len(rows), POOL_SIZE)
-    assert hits == sorted(hits, key=lambda hit: (-hit.score, -hit.candidate.id.int))
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
     for hit in hits:
         assert -1e-9 <= hit.score <= 1 + 1e-9
-        terms = 0.6 * hit.similarity + 0.3 * hit.candidate.importance + 0.1 * hit.decay
-        assert hit.score == pytest.approx(terms)
+        added = sum(term.weight * term.value for term in terms(hit, weights=DEFAULT).values())
+        assert hit.score == pytest.approx(added)
+        signals = signal_terms(hit.relevance).values()
+        assert hit.relevance.total == pytest.approx(sum(each.weight * (each.value or 0) for each in signals))

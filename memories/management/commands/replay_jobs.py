@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 from django.db.models import Count
 
 from memories import replay
-from tenants.models import Tenant
+from memories.management.tenants import named_tenant
 
 REASONS_SHOWN = 10
 
@@ -22,7 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="Only count them, by reason.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        tenant = _tenant(options["tenant"])
+        tenant = named_tenant(options["tenant"])
         if not options["dry_run"]:
             self.stdout.write(f"{replay.replay(tenant=tenant)} buried jobs are due again.")
             return
@@ -31,12 +31,3 @@ class Command(BaseCommand):
         reasons = jobs.values_list("last_error").annotate(count=Count("id")).order_by("-count", "last_error")
         for reason, count in reasons[:REASONS_SHOWN]:
             self.stdout.write(f"{count:>8}  {reason}")
-
-
-def _tenant(name: str | None) -> Tenant | None:
-    if name is None:
-        return None
-    tenant = Tenant.objects.filter(name=name).first()
-    if tenant is None:
-        raise CommandError(f"There is no tenant {name!r}.")
-    return tenant

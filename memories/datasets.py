@@ -1,6 +1,8 @@
-"""Reading LoCoMo's format: long conversations between two people, and questions with their evidence. Pure.
+"""Reading data sets for `evaluate`: conversations, and questions with the turns that answer them. Pure.
 
-Source of the format: Maharana et al., "Evaluating Very Long-Term Conversational Memory of LLM Agents", ACL 2024.
+The format is LoCoMo's (Maharana et al., "Evaluating Very Long-Term Conversational Memory of LLM Agents", ACL 2024),
+a list of conversations in sessions, and more general in three points: a turn may carry the `role` of the chat APIs,
+may lack a speaker, and a question's category may be a name.
 """
 
 import json
@@ -16,13 +18,19 @@ _TURN = re.compile(r"D\d+:\d+")
 _DATE_FORMAT = "%I:%M %p on %d %B, %Y"
 # The data set dates sessions, not turns.
 SECONDS_BETWEEN_TURNS = 30
+# LoCoMo's categories are numbers.
+_CATEGORIES = {"1": "multi-hop", "2": "temporal", "3": "open-domain", "4": "single-hop", "5": "adversarial"}
+# The conversation does not answer these: there is nothing to find.
+_UNANSWERABLE = frozenset({"adversarial"})
+_ROLES = frozenset({"user", "assistant", "system", "tool"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """One thing said; `id` is the data set's dia_id."""
+    """One thing said; `id` is the data set's dia_id, `speaker` may be empty."""
 
     id: str
+    role: str
     speaker: str
     text: str
     said_at: datetime
@@ -30,11 +38,12 @@ class Turn:
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """A question and the turns that answer it."""
+    """A question and the turns that answer it; not `answerable`: those that a figure should not count."""
 
     text: str
     evidence: frozenset[str]
-    category: int
+    category: str
+    answerable: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +58,16 @@ class Conversation:
 def read(path: Path) -> list[Conversation]:
     """All conversations of a file; ValueError with a sentence if it is not of this format."""
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(rows, list):
-            raise TypeError("not a list of conversations")
-        return [_conversation(row, index) for index, row in enumerate(rows)]
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        return parse(json.loads(path.read_text(encoding="utf-8")))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{path} is not in LoCoMo's format: {type(error).__name__} {error}") from error
+
+
+def parse(rows: Any) -> list[Conversation]:
+    """The same from what a file holds; KeyError, TypeError, AttributeError or ValueError if it is another format."""
+    if not isinstance(rows, list):
+        raise TypeError("not a list of conversations")
+    return [_conversation(row, index) for index, row in enumerate(rows)]
 
 
 def _conversation(row: Mapping[str, Any], index: int) -> Conversation:
@@ -73,8 +86,20 @@ def _turns(conversation: Mapping[str, Any]) -> Iterator[Turn]:
     for _, key in sessions:
         started = datetime.strptime(conversation[f"{key}_date_time"], _DATE_FORMAT).replace(tzinfo=UTC)
         for place, turn in enumerate(conversation[key]):
-            said_at = started + timedelta(seconds=SECONDS_BETWEEN_TURNS * place)
-            yield Turn(id=turn["dia_id"], speaker=turn["speaker"], text=_text(turn), said_at=said_at)
+            yield Turn(
+                id=turn["dia_id"],
+                role=_role(turn),
+                speaker=turn.get("speaker", ""),
+                text=_text(turn),
+                said_at=started + timedelta(seconds=SECONDS_BETWEEN_TURNS * place),
+            )
+
+
+def _role(turn: Mapping[str, Any]) -> str:
+    role = turn.get("role", "user")
+    if role not in _ROLES:
+        raise ValueError(f"role {role!r} of turn {turn['dia_id']}")
+    return str(role)
 
 
 def _text(turn: Mapping[str, Any]) -> str:
@@ -85,6 +110,10 @@ def _text(turn: Mapping[str, Any]) -> str:
 
 def _question(row: Mapping[str, Any], known: set[str]) -> Question:
     evidence = _TURN.findall(" ".join(row.get("evidence", [])))
+    category = _CATEGORIES.get(str(row["category"]), str(row["category"]))
     return Question(
-        text=str(row["question"]), evidence=frozenset(evidence) & known, category=int(row["category"])
+        text=str(row["question"]),
+        evidence=frozenset(evidence) & known,
+        category=category,
+        answerable=category not in _UNANSWERABLE,
     )

@@ -1,0 +1,105 @@
+"""Which tenants need a codebook, or another one, and the steps to it: a bit at a time, one trainer at a time.
+
+Killed at any moment, the next look at the tenant goes on from what the tables say.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+from django.conf import settings
+from django.db import connection
+
+from memories import codebooks
+from memories.codebooks import START, Codebook, Place
+from memories.models import EmbeddingSpace
+
+log = structlog.get_logger(__name__)
+
+# Any number that nobody else locks.
+_LOCK = 5_318_008_001
+
+
+def due_tenants(space: EmbeddingSpace) -> list[int]:
+    """The tenants that `tend` has something to do for.
+
+    Reads at most MEMORY_EXACT_SEARCH_VECTORS index entries of each tenant without a codebook.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT id, EXISTS (SELECT FROM memories_centroid WHERE tenant_id = tenant.id AND space_id = %(space)s)
+            FROM tenants_tenant tenant ORDER BY id
+            """,
+            {"space": space.id},
+        )
+        tenants = cursor.fetchall()
+    books = codebooks.newest([tenant for tenant, has in tenants if has], space_id=space.id)
+    return [
+        tenant
+        for tenant, _ in tenants
+        if (_needs_work(books[tenant]) if tenant in books else _is_large(tenant, space))
+    ]
+
+
+def tend(tenant_id: int, *, space: EmbeddingSpace, seconds: float) -> bool:
+    """Bring the tenant's buckets up to date for about so many seconds; whether all is done.
+
+    Training is not broken off: a second for 100,000 vectors, half a minute for millions. False as well when another
+    trainer is at work anywhere.
+    """
+    until = time.monotonic() + seconds
+    with _only_trainer() as alone:
+        if not alone:
+            return False
+        book = _codebook(tenant_id, space)
+        if book is None:
+            return True
+        place: Place | None = START
+        while place is not None and time.monotonic() < until:
+            place = codebooks.assign_chunk(book, after=place)
+        return place is None and codebooks.retire_older(book) and codebooks.is_filled(book)
+
+
+def _codebook(tenant_id: int, space: EmbeddingSpace) -> Codebook | None:
+    """The one to fill: the newest, or a new one; never a third while an older one is being emptied."""
+    book = codebooks.newest([tenant_id], space_id=space.id).get(tenant_id)
+    wanted = codebooks.is_filled(book) and codebooks.outgrown(book) if book else _is_large(tenant_id, space)
+    if not wanted:
+        return book
+    started = time.monotonic()
+    book = codebooks.train(tenant_id, space=space)
+    seconds = round(time.monotonic() - started, 1)
+    log.info("codebook_trained", tenant=tenant_id, buckets=book.size if book else 0, seconds=seconds)
+    return book
+
+
+def _needs_work(book: Codebook) -> bool:
+    return not codebooks.is_filled(book) or codebooks.outgrown(book)
+
+
+def _is_large(tenant_id: int, space: EmbeddingSpace) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT count(*) FROM (
+                SELECT FROM memories_messageembedding WHERE tenant_id = %s AND space_id = %s LIMIT %s) AS counted
+            """,
+            [tenant_id, space.id, settings.ENV.exact_search_vectors + 1],
+        )
+        return int(cursor.fetchone()[0]) > settings.ENV.exact_search_vectors
+
+
+@contextmanager
+def _only_trainer() -> Iterator[bool]:
+    """Whether nobody else trains, until the end of the block; a killed trainer's lock goes with its connection."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
+        alone = bool(cursor.fetchone()[0])
+    try:
+        yield alone
+    finally:
+        if alone:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])

@@ -1,0 +1,28 @@
+"""Django's Redis cache with one client a thread: Django makes a new one for every call, which takes longer than the
+call itself (0.13 ms CPU against 0.05)."""
+
+from functools import cached_property
+from typing import Any
+
+from django.core.cache.backends.redis import RedisCache as DjangoRedisCache
+from django.core.cache.backends.redis import RedisCacheClient
+
+
+class _OneClient(RedisCacheClient):
+    """For one server: with several, reads and writes would need a client each."""
+
+    @cached_property
+    def _only_client(self) -> Any:
+        return super().get_client()
+
+    def get_client(self, key: Any = None, *, write: bool = False) -> Any:
+        """The same for every key."""
+        return self._only_client
+
+
+class RedisCache(DjangoRedisCache):
+    """Django keeps one of these for each thread."""
+
+    def __init__(self, server: Any, params: dict[str, Any]) -> None:
+        super().__init__(server, params)
+        self._class = _OneClient
