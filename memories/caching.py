@@ -19,7 +19,6 @@ log = structlog.get_logger(__name__)
 
 _T = TypeVar("_T")
 
-TENANT_SIZE_SECONDS = 60
 # The same text in the same space has the same vector for good: nothing makes it stale, the lifetime only bounds what
 # Redis holds. A vector takes 4 bytes a dimension: a million different queries a day are 1 GB at 256 dimensions.
 QUERY_VECTOR_SECONDS = 24 * 60 * 60
@@ -44,17 +43,6 @@ _outage = _Outage()
 # Tenants whose answers could not be made stale while Redis was down.
 _missed: set[int] = set()
 _missed_lock = threading.Lock()
-
-
-def remembered_tenant_size(tenant_id: int, compute: Callable[[], tuple[int, float]]) -> tuple[int, float]:
-    """Message count and mean words of a tenant, up to a minute old: BM25 needs only their magnitude."""
-    key = f"tenant-size:{tenant_id}"
-    found = _ask(lambda: cache.get(key))
-    if found is not None:
-        return int(found[0]), float(found[1])
-    size = compute()
-    _ask(lambda: cache.set(key, size, TENANT_SIZE_SECONDS))
-    return size
 
 
 def remembered_query_vector(

@@ -68,7 +68,9 @@ def gather(asked: Asked, *, wanted: int) -> Gathered:
 def _gather(asked: Asked, *, each: int, wanted: int) -> Gathered:
     filters = where_sql(asked.condition)
     found = Gathered()
-    found.by_words = lexical.best(asked.tenant_id, asked.words, filters, limit=each)
+    # Vectors fill the answer, but a filter may leave words that are rare only among what passes it.
+    at_least = each if asked.vector is None or filters[0] else 1
+    found.by_words = lexical.best(asked.tenant_id, asked.words, filters, limit=each, at_least=at_least)
     if asked.vector is not None:
         wanted_vectors = vectors.Query(
             tenant_id=asked.tenant_id,

@@ -10,6 +10,7 @@ common ones. Where that finds too few, all words look.
 
 import math
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 from memories import statements
@@ -18,7 +19,9 @@ from memories.lexicon import Term, Words
 K1, B = 1.2, 0.75
 # Messages that the looked-for words may match together, and the most that are ever scored: 1.5 us a message and word.
 MATCHES = 120
-MATCHES_AT_MOST = 2000
+MATCHES_AT_MOST = 300
+# Of so many of the rarest words two are looked for together, where the rarest alone matches more than can be scored.
+PAIRED = 3
 # ts_rank of one word with all weights 1 is sum(1/i^2, i=1..tf) * 6/pi^2: halfway marks give the frequency back,
 # exactly up to 8; above that BM25 has saturated.
 _TF_MARKS = "ARRAY[0.684, 0.794, 0.847, 0.878, 0.898, 0.912, 0.923]::float8[]"
@@ -26,13 +29,24 @@ _TF_MARKS = "ARRAY[0.684, 0.794, 0.847, 0.878, 0.898, 0.912, 0.923]::float8[]"
 Sql = tuple[str, list[Any]]
 
 
-def best(tenant_id: int, words: Words, filters: Sql, *, limit: int) -> list[str]:
-    """Ids of the `limit` best messages by their own words that pass the filters, best first."""
-    looked_for = essential(words.terms, at_least=limit)
-    found = _best(tenant_id, words, looked_for, filters, limit=limit)
-    if len(found) < limit and len(looked_for) < len(words.terms):
-        return _best(tenant_id, words, words.terms, filters, limit=limit)
-    return found
+def best(tenant_id: int, words: Words, filters: Sql, *, limit: int, at_least: int) -> list[str]:
+    """Ids of the `limit` best messages by their own words that pass the filters, best first.
+
+    `at_least`: where the rarest words find fewer, all words look.
+    """
+    looked_for = essential(words.terms, at_least=at_least)
+    ways = [any_of(looked_for)] if looked_for else []
+    if looked_for and looked_for[0].messages > MATCHES_AT_MOST and len(words.terms) > 1:
+        ways.insert(0, pairs(words.terms))
+    found: list[str] = []
+    for matching in ways:
+        if len(found) < limit:
+            found += [
+                each for each in _best(tenant_id, words, matching, filters, limit=limit) if each not in found
+            ]
+    if len(found) < at_least and len(looked_for) < len(words.terms):
+        return _best(tenant_id, words, any_of(words.terms), filters, limit=limit)
+    return found[:limit]
 
 
 def essential(terms: Sequence[Term], *, at_least: int) -> Sequence[Term]:
@@ -81,16 +95,21 @@ def idf(term: Term, messages: int) -> float:
     return math.log(1 + (max(messages, n) - n + 0.5) / (n + 0.5))
 
 
-def tsquery(tenant_id: int, lexemes: Sequence[str]) -> str:
-    """Any of the words, within the tenant: its own lexeme leads every posting list that is read."""
-    return f"'~t{tenant_id}' & (" + " | ".join(_quoted(lexeme) for lexeme in lexemes) + ")"
+def any_of(terms: Sequence[Term]) -> str:
+    """A tsquery: any of the words."""
+    return " | ".join(_quoted(term.lexeme) for term in terms)
 
 
-def _best(tenant_id: int, words: Words, looked_for: Sequence[Term], filters: Sql, *, limit: int) -> list[str]:
-    if not looked_for:
-        return []
+def pairs(terms: Sequence[Term]) -> str:
+    """A tsquery: any two of the rarest words. Where even the rarest is common, one alone tells nothing."""
+    rarest = sorted(terms, key=lambda each: (each.messages, each.lexeme))[:PAIRED]
+    return " | ".join(f"{_quoted(a.lexeme)} & {_quoted(b.lexeme)}" for a, b in combinations(rarest, 2))
+
+
+def _best(tenant_id: int, words: Words, matching: str, filters: Sql, *, limit: int) -> list[str]:
     where, params = filters
     scored, score_params = score(words, document="m.document", word_count="m.word_count")
+    # The tenant's own lexeme keeps its rows apart in the index of all tenants.
     found = statements.rows(
         f"""
         SELECT m.id::text, {scored} AS score FROM (
@@ -98,7 +117,7 @@ def _best(tenant_id: int, words: Words, looked_for: Sequence[Term], filters: Sql
             WHERE document @@ %s::tsquery {"AND " + where if where else ""} LIMIT {MATCHES_AT_MOST}) AS m
         ORDER BY score DESC, m.id LIMIT %s::int
         """,
-        [*score_params, tsquery(tenant_id, [term.lexeme for term in looked_for]), *params, limit],
+        [*score_params, f"'~t{tenant_id}' & ({matching})", *params, limit],
     )
     return [row[0] for row in found]
 

@@ -82,6 +82,13 @@ class Message(models.Model):
             models.Index("tenant", SpeakerKey("name"), name="message_speaker", condition=~Q(name="")),
             # Each search reads the pending list from end to end; at 256 kB ingest is as fast as at the default 4 MB.
             GinIndex(fields=["document"], name="message_document", gin_pending_list_limit=256),
+            # For `metadata @>`: without it a filter reads all of a tenant's messages, 0.6 s for a million.
+            GinIndex(
+                fields=["metadata"],
+                name="message_metadata",
+                opclasses=["jsonb_path_ops"],
+                gin_pending_list_limit=256,
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

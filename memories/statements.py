@@ -14,6 +14,8 @@ from django.db import connection
 
 # A kept plan may be of a time when the table was empty; ANALYZE drops it, but comes late after a bulk load.
 PLAN_SECONDS = 60
+# Of one connection: a search's five, of this minute and the last, and some with filters. A plan takes some 100 kB.
+PREPARED = 20
 
 
 def rows(sql: str, params: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -22,6 +24,7 @@ def rows(sql: str, params: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any,
     connection.validate_no_broken_transaction()
     started = time.monotonic()
     try:
+        connection.connection.prepared_max = PREPARED
         with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
             cursor.execute(f"/* {started // PLAN_SECONDS:.0f} */ {sql}".encode(), params, binary=True)
             return cursor.fetchall()

@@ -17,7 +17,7 @@ class TenantAdmin(admin.ModelAdmin):
     """The settings of a tenant: docs/api.md tells what they do."""
 
     list_display = ["name", "search_mode", "language", "created_at", "suspended_at"]
-    list_filter = ["language", ("suspended_at", admin.EmptyFieldListFilter)]
+    list_filter = [("language", admin.AllValuesFieldListFilter), ("suspended_at", admin.EmptyFieldListFilter)]
     search_fields = ["name"]
     readonly_fields = ["created_at"]
     fieldsets = [

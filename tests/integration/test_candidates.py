@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from memories import ingest, lexicon, search, tasks
+from memories import ingest, lexical, lexicon, search, tasks
 from memories.models import Corpus, TermChange, TermStatistic
 from tests.factories import remember
 
@@ -194,3 +194,23 @@ def test_no_plan_compares_every_row_with_every_other(acme, analyzed):
             plan = [line for (line,) in cursor.fetchall()]
             assert not [line for line in plan if "Hash Join" in line or "Merge Join" in line], plan
             assert all("space.id" in line for line in plan if "Join Filter" in line), plan
+
+
+def test_where_only_words_can_fill_the_answer_all_of_them_look(bot, acme, monkeypatch):
+    monkeypatch.setattr(lexical, "MATCHES", 5)
+    remember(acme, *(f"the lamp of room {n}" for n in range(40)), "a zebra")
+    tasks.drain()
+    found = contents(ask(bot, query="zebra lamp", mode="text", top_k=20))
+    assert found[0] == "a zebra"
+    assert len(found) == 20
+
+
+def test_where_the_rarest_word_is_common_two_words_together_find_first(bot, acme, monkeypatch):
+    """Only ten rows are scored: without the pair, any ten of forty."""
+    monkeypatch.setattr(lexical, "MATCHES_AT_MOST", 10)
+    for word in ("lamp", "zebra"):
+        for number in range(20):
+            remember(acme, f"a {word} {number}", conversation=f"{word} {number}")
+    remember(acme, "the zebra under the lamp", conversation="both")
+    tasks.drain()
+    assert contents(ask(bot, query="zebra lamp", mode="text"))[0] == "the zebra under the lamp"
