@@ -14,6 +14,7 @@ from django.db import connection
 from memories import codebooks
 from memories.codebooks import START, Codebook, Place
 from memories.models import EmbeddingSpace
+from memories.passages import MAX_PASSAGES
 
 log = structlog.get_logger(__name__)
 
@@ -24,21 +25,23 @@ _LOCK = 5_318_008_001
 def due_tenants(space: EmbeddingSpace) -> list[int]:
     """The tenants that `tend` has something to do for.
 
-    Reads at most MEMORY_EXACT_SEARCH_VECTORS index entries of each tenant without a codebook.
+    Only tenants whose messages could have so many vectors are counted, and only up to MEMORY_EXACT_SEARCH_VECTORS.
     """
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT id, EXISTS (SELECT FROM memories_centroid WHERE tenant_id = tenant.id AND space_id = %(space)s)
-            FROM tenants_tenant tenant ORDER BY id
+            SELECT tenant_id FROM memories_centroid WHERE space_id = %(space)s
+            UNION
+            SELECT tenant_id FROM memories_corpus GROUP BY tenant_id HAVING sum(messages) * %(parts)s > %(exact)s
+            ORDER BY tenant_id
             """,
-            {"space": space.id},
+            {"space": space.id, "parts": 1 + MAX_PASSAGES, "exact": settings.ENV.exact_search_vectors},
         )
-        tenants = cursor.fetchall()
-    books = codebooks.newest([tenant for tenant, has in tenants if has], space_id=space.id)
+        tenants = [tenant for (tenant,) in cursor.fetchall()]
+    books = codebooks.newest(tenants, space_id=space.id)
     return [
         tenant
-        for tenant, _ in tenants
+        for tenant in tenants
         if (_needs_work(books[tenant]) if tenant in books else _is_large(tenant, space))
     ]
 

@@ -1,1 +1,0 @@
-"""The database backend of the settings: Django's with django-prometheus' counters, and faster timestamps."""
