@@ -76,7 +76,7 @@ TEMPLATES = [
 _DATABASE = conninfo_to_dict(ENV.database_url)
 DATABASES = {
     "default": {
-        "ENGINE": "memory_layer.postgresql",
+        "ENGINE": "django_prometheus.db.backends.postgresql",
         "NAME": _DATABASE.pop("dbname", "memory"),
         "USER": _DATABASE.pop("user", ""),
         "PASSWORD": _DATABASE.pop("password", ""),
