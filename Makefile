@@ -26,7 +26,7 @@ run: $(VENV)/.run ## install, start the embedded servers, serve on http://localh
 test: $(VENV)/.dev ## install, run all tests against embedded servers (ARGS="-k search")
 	@$(PY) -m pytest $(ARGS)
 
-bench: $(VENV)/.dev ## speed, cost, load, full answers, ingest of a whole running stack (PARTS="cost load", PLANS=file)
+bench: $(VENV)/.dev ## speed, cost, load, full answers, ingest, retention of a whole running stack (PARTS="cost load", PLANS=file)
 	@$(PY) -m tests.benchmarks $(PARTS) $(PLANS:%=--plans %)
 
 bench-quality: $(VENV)/.dev ## what searches find, and what each signal is worth (DATASET=locomo.json, MODEL=folder)
@@ -35,7 +35,7 @@ bench-quality: $(VENV)/.dev ## what searches find, and what each signal is worth
 bench-scale: $(VENV)/.dev ## speed, cost, filters and load with tenants up to 1M messages beside 1M of others (PLANS=file)
 	@$(PY) -m tests.benchmarks $(or $(PARTS),speed cost filters load) --scale $(or $(SCALE),full) $(OTHERS:%=--others %) $(PLANS:%=--plans %)
 
-chaos: $(VENV)/.dev ## long fault runs: bad provider, killed workers, killed Redis (a quarter of an hour)
+chaos: $(VENV)/.dev ## long fault runs: bad provider, killed workers, killed Redis, killed retention (a quarter of an hour)
 	@$(PY) -m tests.faults $(COUNT)
 
 lint: $(VENV)/.dev ## style, types, layers, missing migrations

@@ -1,4 +1,7 @@
-"""Answers of searches as they are sent, remembered for a minute at most: see docs/caching.md."""
+"""Answers of searches as they are sent, remembered for a minute at most: see docs/caching.md.
+
+What is made anew is noted as recalled, in the same round trip as it is remembered.
+"""
 
 import json
 from collections.abc import Callable, Mapping
@@ -7,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from rest_framework.renderers import JSONRenderer
 
-from memories import caching, metrics
+from memories import caching, metrics, recalls
 from memories.embeddings import EmbeddingError
 from memories.spaces import active_space
 from tenants.models import Tenant
@@ -22,21 +25,29 @@ def remembered(*, tenant: Tenant, asked: Any, make: Callable[[], Mapping[str, An
     seconds = settings.ENV.search_cache_seconds
     question = _question(tenant, asked) if seconds else None
     if question is None:
-        return _made(make, "off")[0]
+        sent, body = _made(make, "off")
+        caching.send(_noted(tenant, body))
+        return sent
     kept = caching.kept_answer(tenant_id=tenant.id, question=question)
     if kept.body is not None:
         metrics.SEARCH_CACHE.labels("hit").inc()
         return kept.body
     sent, body = _made(make, "unavailable" if kept.version is None else "miss")
+    commands = _noted(tenant, body)
     if kept.version is not None and not body.get("degraded"):
-        caching.keep_answer(
+        commands += caching.answer_to_keep(
             tenant_id=tenant.id,
             question=question,
             version=kept.version,
             body=_rendered(_said_to_be_cached(body)) if "explain" in body else sent,
             seconds=seconds,
         )
+    caching.send(commands)
     return sent
+
+
+def _noted(tenant: Tenant, body: Mapping[str, Any]) -> list[caching.Command]:
+    return recalls.to_note(tenant_id=tenant.id, message_ids=[hit["id"] for hit in body["results"]])
 
 
 def _question(tenant: Tenant, asked: Any) -> str | None:

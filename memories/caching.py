@@ -5,9 +5,10 @@ import secrets
 import struct
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from itertools import islice
+from typing import Any, TypeVar, cast
 
 import structlog
 from django.conf import settings
@@ -18,6 +19,8 @@ from redis.exceptions import RedisError
 log = structlog.get_logger(__name__)
 
 _T = TypeVar("_T")
+# Something to be done with a redis-py client or pipeline.
+Command = Callable[[Any], object]
 
 # The same text in the same space has the same vector for good: nothing makes it stale, the lifetime only bounds what
 # Redis holds. A vector takes 4 bytes a dimension: a million different queries a day are 1 GB at 256 dimensions.
@@ -28,6 +31,15 @@ ANSWER_VERSION_SECONDS = 24 * 60 * 60
 ANSWER_BYTES = 256 * 1024
 HINT_SECONDS = 5
 PULSE_SECONDS = 300
+# The first words of the keys that hold what people said or asked; `drop_tenant` removes these.
+_ANSWER, _QUERY_VECTOR = "answer", "query-vector"
+_SCANNED_AT_ONCE = 1000
+# One step for Redis: nothing comes between the look at the version and the write.
+_SET_WHILE = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
+return 1
+"""
 # After a failure Redis is left alone for this long: a hanging Redis must not add its time-out to every request.
 QUIET_SECONDS = 5.0
 
@@ -88,10 +100,37 @@ def kept_answer(*, tenant_id: int, question: str) -> KeptAnswer:
     return KeptAnswer(version=version)
 
 
-def keep_answer(*, tenant_id: int, question: str, version: str, body: bytes, seconds: int) -> None:
-    """Keep it as an answer of that version, which is the one that kept_answer() told before it was made."""
-    if len(body) <= ANSWER_BYTES:
-        _ask(lambda: cache.set(_answer_key(tenant_id, question), version.encode() + body, seconds))
+def answer_to_keep(
+    *, tenant_id: int, question: str, version: str, body: bytes, seconds: int
+) -> list[Command]:
+    """What `send` needs to keep it as one of that version, which kept_answer() told before it was made.
+
+    Nothing for one that is too big. One that a write has overtaken is not kept: nobody would be given it, and what an
+    erasure has dropped would be in Redis again.
+    """
+    if len(body) > ANSWER_BYTES:
+        return []
+    keys = key_of(_version_key(tenant_id)), key_of(_answer_key(tenant_id, question))
+    values = _backend().packed(version), _backend().packed(version.encode() + body)
+    return [lambda redis: redis.eval(_SET_WHILE, len(keys), *keys, *values, seconds)]
+
+
+def send(commands: Sequence[Command]) -> None:
+    """All of them in one round trip; lost if Redis is down."""
+    if len(commands) == 1:
+        with_redis(commands[0])
+    elif commands:
+        with_redis(lambda redis: _executed(redis.pipeline(transaction=False), commands))
+
+
+def with_redis(call: Callable[[Any], _T]) -> _T | None:
+    """What the call makes of redis-py's client; None if Redis is down. For keys of `key_of`."""
+    return _ask(lambda: call(_backend().redis))
+
+
+def key_of(name: str) -> str:
+    """As Redis knows it, apart from those of other programs."""
+    return str(cache.make_key(name))
 
 
 def forget_answers(tenant_ids: Collection[int]) -> None:
@@ -104,6 +143,16 @@ def forget_answers(tenant_ids: Collection[int]) -> None:
     if settings.ENV.search_cache_seconds and tenant_ids:
         told = frozenset(tenant_ids)
         transaction.on_commit(lambda: _forget_now(told))
+
+
+def drop_tenant(tenant_id: int) -> bool:
+    """Remove what Redis holds of a tenant's texts and questions; False: it did not answer, ask again.
+
+    After that no answer is kept that was made of what was there before: the version goes first.
+    """
+    _forget_now(frozenset({tenant_id}))
+    prefixes = [key_of(f"{kind}:{tenant_id}:") for kind in (_ANSWER, _QUERY_VECTOR)]
+    return with_redis(lambda redis: sum(_unlinked(redis, prefix) for prefix in prefixes)) is not None
 
 
 def first_hint() -> bool:
@@ -142,7 +191,7 @@ def _query_vector_key(tenant_id: int, space: tuple[str, str, int], text: str) ->
     asked this. NUL stands in no provider's or model's name, so no two spaces and texts run together.
     """
     named = "\0".join([*map(str, space), text])
-    return f"query-vector:{tenant_id}:{hashlib.sha256(named.encode()).hexdigest()}"
+    return f"{_QUERY_VECTOR}:{tenant_id}:{hashlib.sha256(named.encode()).hexdigest()}"
 
 
 def _unpacked(packed: object, *, dimensions: int) -> list[float] | None:
@@ -157,7 +206,7 @@ def _version_key(tenant_id: int) -> str:
 
 
 def _answer_key(tenant_id: int, question: str) -> str:
-    return f"answer:{tenant_id}:{hashlib.sha256(question.encode()).hexdigest()}"
+    return f"{_ANSWER}:{tenant_id}:{hashlib.sha256(question.encode()).hexdigest()}"
 
 
 def _first_version(version_key: str) -> str:
@@ -168,6 +217,24 @@ def _first_version(version_key: str) -> str:
 def _new_version() -> str:
     """Random, not counted up: after a loss of Redis no old version can come back."""
     return secrets.token_hex(16)
+
+
+def _backend() -> Any:
+    return cast(Any, cache)
+
+
+def _executed(pipeline: Any, commands: Sequence[Command]) -> None:
+    for command in commands:
+        command(pipeline)
+    pipeline.execute()
+
+
+def _unlinked(redis: Any, prefix: str) -> int:
+    """Removes all keys that begin so; how many. Redis looks at the names of all its keys: a second for a million."""
+    names, removed = redis.scan_iter(f"{prefix}*", count=_SCANNED_AT_ONCE), 0
+    while some := list(islice(names, _SCANNED_AT_ONCE)):
+        removed += redis.unlink(*some)
+    return removed
 
 
 def _forget_now(tenant_ids: frozenset[int]) -> None:

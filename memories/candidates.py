@@ -13,8 +13,8 @@ from django.db.models import Q
 from memories import lexical, neighbourhood, vectors
 from memories.filters import where_sql
 from memories.lexicon import Words
-from memories.models import Message
 from memories.relevance import Candidate, Window
+from memories.tables import LIVE, Tables
 
 # So many by words and so many by vector, or as many as are wanted: from there on more of them changed no recall.
 SEEDS_EACH = 16
@@ -52,6 +52,7 @@ class Asked:
     condition: Q
     fill: bool  # whether the newest messages may stand in where neither words nor vectors find enough
     also: Sequence[str] = ()  # ids of messages that are candidates in any case
+    tables: Tables = LIVE
 
 
 def gather(asked: Asked, *, wanted: int) -> Gathered:
@@ -70,7 +71,9 @@ def _gather(asked: Asked, *, each: int, wanted: int) -> Gathered:
     found = Gathered()
     # Vectors fill the answer, but a filter may leave words that are rare only among what passes it.
     at_least = each if asked.vector is None or filters[0] else 1
-    found.by_words = lexical.best(asked.tenant_id, asked.words, filters, limit=each, at_least=at_least)
+    found.by_words = lexical.best(
+        asked.tenant_id, asked.words, filters, limit=each, at_least=at_least, tables=asked.tables
+    )
     if asked.vector is not None:
         wanted_vectors = vectors.Query(
             tenant_id=asked.tenant_id,
@@ -79,10 +82,12 @@ def _gather(asked: Asked, *, each: int, wanted: int) -> Gathered:
             limit=each,
             filters=filters,
             bucketed=asked.words.has_codebook,
+            tables=asked.tables,
         )
         found.by_vector = [message_id for message_id, _ in vectors.nearest(wanted_vectors)]
     if asked.fill and len({*found.by_words, *found.by_vector}) < wanted:
-        found.newest = _newest(asked, limit=each)
+        newest = asked.tables.newest(asked.tenant_id, filters, limit=each)
+        found.newest = [str(message_id) for message_id, _ in newest]
     best_first = chain.from_iterable(zip_longest(found.by_words, found.by_vector))
     seeds = dict.fromkeys(each for each in [*best_first, *found.newest, *asked.also] if each)
     found.candidates, found.windows = neighbourhood.read(
@@ -93,10 +98,6 @@ def _gather(asked: Asked, *, each: int, wanted: int) -> Gathered:
         space_id=asked.space_id,
         vector=asked.vector,
         filters=filters,
+        tables=asked.tables,
     )
     return found
-
-
-def _newest(asked: Asked, *, limit: int) -> list[str]:
-    rows = Message.objects.for_tenant(asked.tenant_id).filtered(asked.condition).newest_first()
-    return [str(found) for found in rows.values_list("id", flat=True)[:limit]]

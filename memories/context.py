@@ -14,11 +14,12 @@ from django.db.models import Q
 from memories import metrics, neighbourhood, search
 from memories.embeddings.batches import cut
 from memories.filters import NO_CONDITION, where_sql
-from memories.models import Message
+from memories.models import MessageFields
 from memories.prompt_block import NEIGHBOUR, RECENT, RELEVANT, Block, Memory, Relevant, fill
 from memories.query import MAX_BYTES
 from memories.ranking import Weights
 from memories.search import Answer, Found
+from memories.tables import LIVE, Tables
 from memories.tokens import token_counter
 from tenants.models import Tenant
 
@@ -29,7 +30,7 @@ MAX_TOKENS, RECENT_TURNS, TOP_K = 2000, 10, 20
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What should be in a context. `condition`, `mode`, `weights`: as in search. `as_of`: nothing said later."""
+    """What should be in a context. `as_of`: nothing said later; the rest, where a search has it, as there."""
 
     max_tokens: int = MAX_TOKENS
     recent: int = RECENT_TURNS
@@ -38,6 +39,7 @@ class Wanted:
     mode: str = ""
     weights: Weights | None = None
     as_of: datetime | None = None
+    tables: Tables = LIVE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +49,14 @@ class Context:
     block: Block
     max_tokens: int
     token_count_exact: bool
-    messages: dict[str, Message]
+    messages: dict[str, MessageFields]
     found: dict[str, Found]
     answer: Answer
+
+    @property
+    def ids(self) -> list[str]:
+        """Of the messages in the block."""
+        return [memory.id for memory in self.block.memories]
 
 
 def build(
@@ -61,7 +68,7 @@ def build(
     was named. `present`: ids of messages that the caller has anyway; they are not in the block.
     """
     said_by_then = NO_CONDITION if wanted.as_of is None else Q(created_at__lte=wanted.as_of)
-    newest = _newest(tenant, conversation_id, said_by_then, wanted.recent, present)
+    newest = _newest(tenant, conversation_id, said_by_then, wanted, present)
     known = {*newest, *present}
     answer = search.search(
         tenant=tenant,
@@ -71,14 +78,18 @@ def build(
         condition=wanted.condition,
         weights=wanted.weights,
         as_of=wanted.as_of,
+        tables=wanted.tables,
     )
     places = _places(answer.found, known)[: wanted.top_k]
     beside = neighbourhood.beside(
-        tenant.id, [place for place, _ in places], filters=where_sql(wanted.condition & said_by_then)
+        tenant.id,
+        [place for place, _ in places],
+        filters=where_sql(wanted.condition & said_by_then),
+        tables=wanted.tables,
     )
     hits = {str(found.message.id): found for place, found in places if place == str(found.message.id)}
     neighbours = {each for ids in beside.values() for each in ids} - known - hits.keys()
-    rows = {str(row.id): row for row in Message.objects.whole(tenant.id, [*newest, *neighbours])}
+    rows = wanted.tables.whole(tenant.id, [*newest, *neighbours])
     tokens = token_counter()
     block = fill(
         recent=_memories(newest, rows, RECENT),
@@ -103,7 +114,7 @@ def build(
     )
 
 
-def build_beside(*, tenant: Tenant, message: Message, wanted: Wanted) -> Context | None:
+def build_beside(*, tenant: Tenant, message: MessageFields, wanted: Wanted) -> Context | None:
     """The context for replying to a stored message, without the message itself; None if it could not be built.
 
     The message is committed, so whatever goes wrong here must not make its sender believe that it is not.
@@ -123,14 +134,14 @@ def build_beside(*, tenant: Tenant, message: Message, wanted: Wanted) -> Context
 
 
 def _newest(
-    tenant: Tenant, conversation_id: str, condition: Q, limit: int, present: Collection[str]
+    tenant: Tenant, conversation_id: str, condition: Q, wanted: Wanted, present: Collection[str]
 ) -> list[str]:
     """Ids of the conversation's newest turns, newest first."""
-    if not conversation_id or not limit:
+    if not conversation_id or not wanted.recent:
         return []
-    rows = Message.objects.for_tenant(tenant.id).filter(condition, conversation_id=conversation_id)
-    ids = rows.newest_first().values_list("id", flat=True)[: limit + len(present)]
-    return [str(each) for each in ids if str(each) not in present][:limit]
+    filters = where_sql(condition & Q(conversation_id=conversation_id))
+    rows = wanted.tables.newest(tenant.id, filters, limit=wanted.recent + len(present))
+    return [str(each) for each, _ in rows if str(each) not in present][: wanted.recent]
 
 
 def _places(found: Iterable[Found], known: Collection[str]) -> list[tuple[str, Found]]:
@@ -146,12 +157,12 @@ def _places(found: Iterable[Found], known: Collection[str]) -> list[tuple[str, F
     return places
 
 
-def _memories(ids: Iterable[str], rows: dict[str, Message], source: str) -> Sequence[Memory]:
+def _memories(ids: Iterable[str], rows: dict[str, MessageFields], source: str) -> Sequence[Memory]:
     """One deleted in the meantime is left out."""
     return [_memory(rows[each], source) for each in ids if each in rows]
 
 
-def _memory(message: Message, source: str) -> Memory:
+def _memory(message: MessageFields, source: str) -> Memory:
     return Memory(
         id=str(message.id),
         conversation_id=message.conversation_id,

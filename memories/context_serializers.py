@@ -20,7 +20,8 @@ from memories.search_serializers import (
     as_terms,
     as_weights,
 )
-from memories.serializers import MessageIn, StoredOut, as_filters
+from memories.serializers import MessageIn, StoredOut, as_filters, as_placed
+from memories.tables import tables
 from tenants.models import Tenant
 
 # Below it hardly a memory fits beside what is always said (119 by the estimate); the most is some 100 kB of text.
@@ -126,6 +127,7 @@ def as_wanted(tenant: Tenant, values: Mapping[str, Any]) -> Wanted:
         mode=values.get("mode", ""),
         weights=as_weights(tenant, values.get("weights", {})),
         as_of=values.get("as_of"),
+        tables=tables(include_archived=values["include_archived"]),
     )
 
 
@@ -143,11 +145,14 @@ def as_wanted_beside(tenant: Tenant, values: Mapping[str, Any]) -> Wanted | None
         raise serializers.ValidationError({"context": error.detail}) from error
 
 
-def as_context(context: Context, *, explain: bool) -> dict[str, Any]:
-    """A context -> the body that ContextOut describes, ready for JSON."""
+def as_context(context: Context, *, explain: bool, placed: bool) -> dict[str, Any]:
+    """A context -> the body that ContextOut describes, ready for JSON. `placed`: with where each message is."""
     block, answer = context.block, context.answer
     body = {
-        "messages": [_as_memory(context, number, explain=explain) for number in range(len(block.memories))],
+        "messages": [
+            _as_memory(context, number, explain=explain, placed=placed)
+            for number in range(len(block.memories))
+        ],
         "text": block.text,
         "tokens": block.tokens,
         "max_tokens": context.max_tokens,
@@ -159,10 +164,10 @@ def as_context(context: Context, *, explain: bool) -> dict[str, Any]:
     return body | ({"explain": as_explained(answer)} if explain else {})
 
 
-def _as_memory(context: Context, place: int, *, explain: bool) -> dict[str, Any]:
+def _as_memory(context: Context, place: int, *, explain: bool, placed: bool) -> dict[str, Any]:
     memory = context.block.memories[place]
-    found = context.found.get(memory.id)
-    body = as_message(context.messages[memory.id]) | {
+    message, found = context.messages[memory.id], context.found.get(memory.id)
+    body = as_message(message) | {
         "content": memory.content,
         "number": place + 1,
         "source": memory.source,
@@ -170,4 +175,6 @@ def _as_memory(context: Context, place: int, *, explain: bool) -> dict[str, Any]
         "duplicates": list(found.hit.duplicates) if found else [],
         "truncated": memory.shortened,
     }
+    if placed:
+        body |= as_placed(message)
     return body | ({"explain": as_terms(found, context.answer.weights)} if found and explain else {})

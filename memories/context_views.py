@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from memories import context
+from memories import context, recalls
 from memories.context_serializers import ContextIn, ContextOut, as_context, as_wanted
 from memories.views import caller_of, valid
 from tenants.auth import tenant_of
@@ -31,4 +31,5 @@ class ContextView(APIView):
             conversation_id=values.get("conversation_id", ""),
             wanted=as_wanted(tenant, values),
         )
-        return Response(as_context(found, explain=values["explain"]))
+        recalls.note(tenant_id=tenant.id, message_ids=found.ids)
+        return Response(as_context(found, explain=values["explain"], placed=values["include_archived"]))

@@ -1,35 +1,24 @@
 """Fields that know the limits of the API: each refuses, with a sentence, what could not be stored as it is."""
 
-import difflib
 import json
 import math
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 from rest_framework import serializers
 
-from tenants.identifiers import MAX_LENGTH, validate_identifier
+from tenants.fields import ChoiceField as ChoiceField
+from tenants.fields import IdentifierField as IdentifierField
+from tenants.fields import NumberField as NumberField
+from tenants.fields import OptionalTextField as OptionalTextField
+from tenants.fields import StrictBooleanField as StrictBooleanField
+from tenants.fields import meant as meant
 
 METADATA_BYTES = 16 * 1024
 METADATA_LEVELS = 5
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 FUTURE = timedelta(days=1)
-
-
-class IdentifierField(serializers.CharField):
-    """An id chosen by the client: 1 to 255 printable characters."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=MAX_LENGTH, trim_whitespace=False, **kwargs)
-        self.validators.append(validate_identifier)
-
-    def to_internal_value(self, data: Any) -> str:
-        """Text only: CharField would take the number 7 as "7", and two spellings of one id would arise."""
-        if not isinstance(data, str):
-            self.fail("invalid")
-        return str(super().to_internal_value(data))
 
 
 class BoundedTextField(serializers.CharField):
@@ -54,17 +43,6 @@ class BoundedTextField(serializers.CharField):
             raise serializers.ValidationError(
                 f"Must have at most {self.max_bytes} bytes of UTF-8, has {size}.", code="max_length"
             )
-
-
-class ChoiceField(serializers.ChoiceField):
-    """One of a few words; the refusal lists them and does not repeat what was sent, which may be anything."""
-
-    def to_internal_value(self, data: Any) -> str:
-        """The word itself."""
-        if not isinstance(data, str) or data not in self.choices:
-            message = f"Must be one of {', '.join(map(str, self.choices))}."
-            raise serializers.ValidationError(message, code="invalid_choice")
-        return data
 
 
 class MetadataField(serializers.JSONField):
@@ -98,31 +76,11 @@ def _refuse_unstorable(value: Any, *, level: int) -> None:
             _refuse_unstorable(each, level=level + 1)
 
 
-class NumberField(serializers.FloatField):
-    """A finite number: neither NaN (which passes every comparison) nor a boolean nor text."""
-
-    def to_internal_value(self, data: Any) -> float:
-        """The number itself."""
-        if isinstance(data, bool | str) or (isinstance(data, float) and not math.isfinite(data)):
-            self.fail("invalid")
-        return float(super().to_internal_value(data))
-
-
 class ImportanceField(NumberField):
     """A number from 0 to 1."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_value=0, max_value=1, **kwargs)
-
-
-class StrictBooleanField(serializers.BooleanField):
-    """true or false of JSON; BooleanField would also take 1, "on" and "no"."""
-
-    def to_internal_value(self, data: Any) -> bool:
-        """The boolean itself."""
-        if not isinstance(data, bool):
-            raise serializers.ValidationError("Must be true or false.", code="invalid")
-        return data
 
 
 class CreatedAtField(serializers.DateTimeField):
@@ -136,21 +94,3 @@ class CreatedAtField(serializers.DateTimeField):
                 "Must lie between 1900 and a day from now.", code="out_of_range"
             )
         return moment
-
-
-def meant(name: str, known: Iterable[str]) -> str:
-    """The end of "There is no such ...": a question after the known name that comes closest, or a full stop."""
-    by_case = {each.casefold(): each for each in known}
-    close = difflib.get_close_matches(name[:MAX_LENGTH].casefold(), by_case, n=1)
-    return f"; did you mean {by_case[close[0]]}?" if close else "."
-
-
-class OptionalTextField(serializers.CharField):
-    """Text that may be missing: stored as an empty string, said as null."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(allow_null=True, **kwargs)
-
-    def to_representation(self, value: Any) -> str | None:  # type: ignore[override]
-        """The text, or None."""
-        return value or None

@@ -9,9 +9,10 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from memories import caching, importance, metrics, outbox, tasks
-from memories.models import Message
+from memories import caching, importance, metrics, outbox, suppression, tasks
+from memories.models import Message, MessageFields
 from memories.spaces import active_space
+from memories.tables import WITH_ARCHIVE
 from tenants.models import Tenant
 
 
@@ -34,9 +35,9 @@ class NewMessage:
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """A stored message; `replayed` if it was there before under its external_id."""
+    """A stored message; `replayed` if it was there before under its external_id, and may be in the archive then."""
 
-    message: Message
+    message: MessageFields
     replayed: bool
 
 
@@ -48,16 +49,34 @@ class ExternalIdConflict(Exception):
         self.indexes = list(indexes)
 
 
+class Erased(Exception):
+    """Messages of an erased user or conversation, said before that: index of the batch -> (field, erased when)."""
+
+    def __init__(self, refused: Mapping[int, tuple[str, datetime]]) -> None:
+        super().__init__("belongs to somebody who was erased")
+        self.refused = dict(refused)
+
+    def sentence(self, where: Sequence[str]) -> str:
+        """Why, with `where` as the places of the refused fields."""
+        moment = max(moment for _, moment in self.refused.values())
+        return (
+            f"{', '.join(where)}: erased at {moment.isoformat(timespec='seconds')}. What was said up to then is not "
+            "taken back; give what was said later its created_at."
+        )
+
+
 def store(*, tenant: Tenant, messages: Sequence[NewMessage]) -> list[Stored]:
     """Store all of them in one transaction, in order; a known external_id answers with its first row.
 
-    Raises ExternalIdConflict, and then nothing is stored.
+    Raises ExternalIdConflict or Erased, and then nothing is stored.
     """
     now = timezone.now()
     rows = [_row(tenant, new, now) for new in messages]
     active_space()  # the first message of an installation makes it; without a space there would be no job
     with transaction.atomic():
         inserted = outbox.insert(rows, tenant_id=tenant.id)
+        if len(inserted) < len(rows) and (refused := suppression.refused(tenant_id=tenant.id, rows=rows)):
+            raise Erased(refused)
         stored = _with_first_rows(tenant, rows, inserted)
         if inserted:
             caching.forget_answers([tenant.id])
@@ -95,14 +114,16 @@ def delete(*, tenant: Tenant, message_id: UUID) -> bool:
 def _with_first_rows(tenant: Tenant, rows: Sequence[Message], inserted: Collection[UUID]) -> list[Stored]:
     """The rows, those that were refused for their external_id replaced by the ones that hold it.
 
-    The insert waited for whoever was storing the same external_id, so the holder is visible now. One that was deleted
-    in this very moment counts as a conflict: the client tries again.
+    The insert waited for whoever was storing the same external_id, or archiving it, so the holder is visible now. One
+    that was deleted in this very moment counts as a conflict: the client tries again.
     """
     refused = [row.external_id for row in rows if row.id not in inserted]
     if not refused:
         return [Stored(message=row, replayed=False) for row in rows]
-    found = Message.objects.for_tenant(tenant.id).filter(external_id__in=refused).with_embedding_status()
-    holders = {holder.external_id: holder for holder in found.defer("document")}
+    ids = outbox.holders([each for each in refused if each is not None], tenant_id=tenant.id)
+    # In the archive and here too, as a restore may leave it: the one that is here goes by that name.
+    found = sorted(WITH_ARCHIVE.whole(tenant.id, ids).values(), key=lambda each: isinstance(each, Message))
+    holders = {holder.external_id: holder for holder in found}
     conflicts = [
         index
         for index, row in enumerate(rows)
@@ -118,7 +139,7 @@ def _with_first_rows(tenant: Tenant, rows: Sequence[Message], inserted: Collecti
     ]
 
 
-def _says_the_same(holder: Message | None, row: Message) -> bool:
+def _says_the_same(holder: MessageFields | None, row: Message) -> bool:
     names = ("conversation_id", "role", "name", "user_id", "agent_id", "content")
     return holder is not None and all(getattr(holder, name) == getattr(row, name) for name in names)
 

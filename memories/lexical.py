@@ -15,6 +15,7 @@ from typing import Any
 
 from memories import statements
 from memories.lexicon import Term, Words
+from memories.tables import LIVE, Tables
 
 K1, B = 1.2, 0.75
 # Messages that the looked-for words may match together, and the most that are ever scored: 1.5 us a message and word.
@@ -29,7 +30,9 @@ _TF_MARKS = "ARRAY[0.684, 0.794, 0.847, 0.878, 0.898, 0.912, 0.923]::float8[]"
 Sql = tuple[str, list[Any]]
 
 
-def best(tenant_id: int, words: Words, filters: Sql, *, limit: int, at_least: int) -> list[str]:
+def best(
+    tenant_id: int, words: Words, filters: Sql, *, limit: int, at_least: int, tables: Tables = LIVE
+) -> list[str]:
     """Ids of the `limit` best messages by their own words that pass the filters, best first.
 
     `at_least`: where the rarest words find fewer, all words look.
@@ -41,11 +44,10 @@ def best(tenant_id: int, words: Words, filters: Sql, *, limit: int, at_least: in
     found: list[str] = []
     for matching in ways:
         if len(found) < limit:
-            found += [
-                each for each in _best(tenant_id, words, matching, filters, limit=limit) if each not in found
-            ]
+            more = _best(tenant_id, words, matching, filters, limit=limit, tables=tables)
+            found += [each for each in more if each not in found]
     if len(found) < at_least and len(looked_for) < len(words.terms):
-        return _best(tenant_id, words, any_of(words.terms), filters, limit=limit)
+        return _best(tenant_id, words, any_of(words.terms), filters, limit=limit, tables=tables)
     return found[:limit]
 
 
@@ -78,11 +80,11 @@ def score(words: Words, *, document: str, word_count: str) -> Sql:
     )
 
 
-def in_message(tenant_id: int, message_id: str, words: Words) -> list[str]:
+def in_message(tenant_id: int, message_id: str, words: Words, tables: Tables = LIVE) -> list[str]:
     """Those index words of the query that the message holds."""
     found = statements.rows(
-        """SELECT word FROM unnest(%s::text[]) AS word
-           WHERE word = ANY(ARRAY(SELECT unnest(tsvector_to_array(document)) FROM memories_message
+        f"""SELECT word FROM unnest(%s::text[]) AS word
+           WHERE word = ANY(ARRAY(SELECT unnest(tsvector_to_array(document)) FROM {tables.messages}
                                   WHERE tenant_id = %s::bigint AND id = %s::uuid)) ORDER BY word""",
         [[term.lexeme for term in words.terms], tenant_id, message_id],
     )
@@ -106,14 +108,16 @@ def pairs(terms: Sequence[Term]) -> str:
     return " | ".join(f"{_quoted(a.lexeme)} & {_quoted(b.lexeme)}" for a, b in combinations(rarest, 2))
 
 
-def _best(tenant_id: int, words: Words, matching: str, filters: Sql, *, limit: int) -> list[str]:
+def _best(
+    tenant_id: int, words: Words, matching: str, filters: Sql, *, limit: int, tables: Tables
+) -> list[str]:
     where, params = filters
     scored, score_params = score(words, document="m.document", word_count="m.word_count")
     # The tenant's own lexeme keeps its rows apart in the index of all tenants.
     found = statements.rows(
         f"""
         SELECT m.id::text, {scored} AS score FROM (
-            SELECT id, document, word_count FROM memories_message
+            SELECT id, document, word_count FROM {tables.messages}
             WHERE document @@ %s::tsquery {"AND " + where if where else ""} LIMIT {MATCHES_AT_MOST}) AS m
         ORDER BY score DESC, m.id LIMIT %s::int
         """,

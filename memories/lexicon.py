@@ -15,8 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.db import connection, transaction
+from django.db.models import Max
 
 from memories import statements
+from memories.models import TermChange
 from tenants.models import Tenant
 
 CHUNK = 2000
@@ -149,6 +151,19 @@ def fold(*, chunk: int = CHUNK) -> int:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_FOLDER_LOCK])
         if not cursor.fetchone()[0]:
             return 0
+        return _fold(chunk)
+
+
+def fold_up_to_now() -> None:
+    """Count what waits at this moment, after whoever else is at it: what is stored meanwhile is not waited for."""
+    last = TermChange.objects.aggregate(last=Max("id"))["last"]
+    while last is not None and TermChange.objects.filter(id__lte=last).exists():
+        with unfolded():
+            _fold(CHUNK)
+
+
+def _fold(chunk: int) -> int:
+    with connection.cursor() as cursor:
         cursor.execute(_FOLD, {"chunk": chunk})
         taken, tenants, terms, corpora = cursor.fetchone()
         if terms:

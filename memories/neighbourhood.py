@@ -11,6 +11,7 @@ from typing import Any
 from memories import lexical, statements, vectors
 from memories.lexicon import Words
 from memories.relevance import SESSION_GAP_HOURS, Candidate, Window
+from memories.tables import LIVE, Tables
 
 Sql = tuple[str, list[Any]]
 
@@ -26,6 +27,7 @@ def read(
     space_id: int,
     vector: str | None,
     filters: Sql,
+    tables: Tables = LIVE,
 ) -> tuple[list[Candidate], list[Window]]:
     """The seeds, and up to two turns before and after each of the first `expanded`, within a session.
 
@@ -33,11 +35,13 @@ def read(
     """
     if not seeds:
         return [], []
-    before, before_params = _turns(tenant_id, filters, sign="<", order="DESC", step="-1")
-    after, after_params = _turns(tenant_id, filters, sign=">", order="ASC", step="1")
+    before, before_params = _turns(tenant_id, filters, tables, sign="<", order="DESC", step="-1")
+    after, after_params = _turns(tenant_id, filters, tables, sign=">", order="ASC", step="1")
     bm25, bm25_params = lexical.score(words, document="m.document", word_count="m.word_count")
     cosine, cosine_params = (
-        ("NULL::float8", []) if vector is None else vectors.cosine("m.id", tenant_id, space_id, vector)
+        ("NULL::float8", [])
+        if vector is None
+        else vectors.cosine("m.id", tenant_id, space_id, vector, tables)
     )
     # A message may stand in several neighbourhoods: it is read once, with all its places (5 a seed).
     sql = f"""
@@ -45,7 +49,7 @@ def read(
             SELECT around.id, array_agg(5 * seed.place::int + around.step::int + 2) AS places
             FROM unnest(%s::uuid[]) WITH ORDINALITY AS seed(id, place)
             CROSS JOIN LATERAL (
-                SELECT id, conversation_id, created_at FROM memories_message
+                SELECT id, conversation_id, created_at FROM {tables.messages}
                 WHERE tenant_id = %s::bigint AND id = seed.id LIMIT 1) AS s
             CROSS JOIN LATERAL (
                 SELECT s.id, 0 AS step UNION ALL (
@@ -56,22 +60,24 @@ def read(
                hashtextextended(m.role || ' ' || m.name || ' ' || m.content, 0)
         FROM turn CROSS JOIN LATERAL (
             SELECT id, conversation_id, created_at, importance, word_count, role, name, content, document
-            FROM memories_message WHERE tenant_id = %s::bigint AND id = turn.id LIMIT 1) AS m
+            FROM {tables.messages} WHERE tenant_id = %s::bigint AND id = turn.id LIMIT 1) AS m
         """
     params = [list(seeds), tenant_id, *before_params, *after_params, expanded]
     params += [words.speaker, *bm25_params, *cosine_params, tenant_id]
     return _read(statements.rows(sql, params))
 
 
-def beside(tenant_id: int, ids: Sequence[str], *, filters: Sql) -> dict[str, list[str]]:
+def beside(
+    tenant_id: int, ids: Sequence[str], *, filters: Sql, tables: Tables = LIVE
+) -> dict[str, list[str]]:
     """Message id -> the ids of the turn before it and the one after it, within a session, as far as they pass."""
-    before, before_params = _turns(tenant_id, filters, sign="<", order="DESC", step="-1", limit=1)
-    after, after_params = _turns(tenant_id, filters, sign=">", order="ASC", step="1", limit=1)
+    before, before_params = _turns(tenant_id, filters, tables, sign="<", order="DESC", step="-1", limit=1)
+    after, after_params = _turns(tenant_id, filters, tables, sign=">", order="ASC", step="1", limit=1)
     sql = f"""
         SELECT s.id::text, around.id::text
         FROM unnest(%s::uuid[]) AS seed(id)
         CROSS JOIN LATERAL (
-            SELECT id, conversation_id, created_at FROM memories_message
+            SELECT id, conversation_id, created_at FROM {tables.messages}
             WHERE tenant_id = %s::bigint AND id = seed.id LIMIT 1) AS s
         CROSS JOIN LATERAL ({before} UNION ALL {after}) AS around
         ORDER BY around.step
@@ -83,12 +89,14 @@ def beside(tenant_id: int, ids: Sequence[str], *, filters: Sql) -> dict[str, lis
     return found
 
 
-def _turns(tenant_id: int, filters: Sql, *, sign: str, order: str, step: str, limit: int = 2) -> Sql:
+def _turns(
+    tenant_id: int, filters: Sql, tables: Tables, *, sign: str, order: str, step: str, limit: int = 2
+) -> Sql:
     where, params = filters
     edge = f"created_at > s.created_at - {_GAP}" if sign == "<" else f"created_at < s.created_at + {_GAP}"
     return (
         f"""(SELECT id, row_number() OVER (ORDER BY created_at {order}, id {order}) * {step} AS step
-             FROM memories_message
+             FROM {tables.messages}
              WHERE tenant_id = %s::bigint AND conversation_id = s.conversation_id
                AND (created_at, id) {sign} (s.created_at, s.id) AND {edge} {"AND " + where if where else ""}
              ORDER BY created_at {order}, id {order} LIMIT {int(limit)})""",

@@ -1,13 +1,21 @@
-"""Messages and their embedding jobs, written together: a message without a job would never be embedded."""
+"""Messages and their embedding jobs, written together: a message without a job would never be embedded.
+
+An external_id belongs to one message, here or in the archive, unless that is marked as deleted. Here a unique index
+sees to it; for the archive the insert looks there. It may miss one that is being archived in this moment: then it has
+waited at the unique index until that was committed, and a second look sees it.
+"""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
 from django.db.models.functions import Now
 
-from memories.models import EmbeddingJob, EmbeddingSpace, Message
+from memories import statements, suppression
+from memories.models import EmbeddingJob, EmbeddingSpace, Message, Subject
+from memories.tables import WITH_ARCHIVE
 
 # Column -> array type. One statement over arrays takes a sixth of the time of two bulk_create().
 _COLUMNS = {
@@ -32,29 +40,84 @@ _ARRAYS = ", ".join(f"%s::{kind}[]" for kind in _COLUMNS.values())
 # The spaces are locked against deletion while it runs: one that is being dropped is passed over, not tripped over.
 # The tenant's language is read here, because a process may remember one that has just changed.
 # A foreign key is checked at the end of the statement, when both rows are there.
+# The erased are looked for here and not before: erasure waits for statements that began before it, and for no others.
 _INSERT = f"""
     WITH space AS MATERIALIZED (SELECT id FROM memories_embeddingspace FOR KEY SHARE), stored AS (
         INSERT INTO memories_message (tenant_id, language, {_NAMES})
-        SELECT %s, (SELECT language FROM tenants_tenant WHERE id = %s), *
-        FROM unnest({_ARRAYS}) AS new({_NAMES})
+        SELECT %s, (SELECT language FROM tenants_tenant WHERE id = %s), {_NAMES}
+        FROM unnest({_ARRAYS}, %s::bytea[], %s::bytea[]) AS new({_NAMES}, user_digest, conversation_digest)
+        WHERE created_at > ALL(ARRAY(
+            SELECT erased_at FROM memories_suppression
+            WHERE tenant_id = %s AND digest IN (user_digest, conversation_digest)))
+        {{free}}
         ORDER BY external_id
         ON CONFLICT (tenant_id, external_id) WHERE external_id IS NOT NULL DO NOTHING
         RETURNING id)
     INSERT INTO memories_embeddingjob (tenant_id, message_id, space_id, attempts, last_error)
     SELECT %s, stored.id, space.id, 0, '' FROM stored CROSS JOIN space
     RETURNING message_id
-"""  # noqa: S608 - made of the constants above
+"""
+# The external_ids of these that the archive holds: most often none, by one walk through the index.
+_HELD = """
+    SELECT held.external_id FROM memories_archivedmessage held
+    WHERE held.tenant_id = %s AND held.external_id = ANY(%s::text[]) AND held.deleted_at IS NULL
+"""
+_FREE = f"AND (external_id IS NULL OR external_id <> ALL(ARRAY({_HELD})))"
+_TAKE_BACK = """
+    DELETE FROM memories_message WHERE tenant_id = %s AND id = ANY(%s) AND external_id = ANY(%s) RETURNING id
+"""
 
 
 def insert(messages: Sequence[Message], *, tenant_id: int) -> set[UUID]:
-    """Insert messages of one tenant, and a job for each and every space; the ids of those whose external_id was free.
+    """Insert messages of one tenant, and a job for each and every space; the ids of those that were inserted.
 
-    Waits for a transaction that is storing the same external_id. IntegrityError where another constraint refuses.
+    The others' external_id is taken, or they belong to somebody who was erased (`suppression.refused` tells). Waits
+    for a transaction that is storing the same external_id. IntegrityError where another constraint refuses.
     """
     columns = [[_value(message, name) for message in messages] for name in _COLUMNS]
+    digests = suppression.digests(messages, tenant_id=tenant_id)
+    named = [message.external_id for message in messages if message.external_id is not None]
+    # Messages without external_ids do not pay for those with.
+    held: list[Any] = [tenant_id, named] if named else []
+    sql = _INSERT.format(free=_FREE if named else "")
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT, [tenant_id, tenant_id, *columns, tenant_id])
-        return {row[0] for row in cursor.fetchall()}
+        cursor.execute(
+            sql,
+            [
+                tenant_id,
+                tenant_id,
+                *columns,
+                _texts(digests[Subject.USER]),
+                _texts(digests[Subject.CONVERSATION]),
+                tenant_id,
+                *held,
+                tenant_id,
+            ],
+        )
+        stored = {row[0] for row in cursor.fetchall()}
+        if named and stored:
+            stored -= _taken_back(cursor, stored, named, tenant_id)
+        return stored
+
+
+def holders(external_ids: Sequence[str], *, tenant_id: int) -> list[str]:
+    """Ids of the messages with these external_ids, here or in the archive. One snapshot: none is moved past it."""
+    found = statements.rows(
+        f"""SELECT id::text FROM {WITH_ARCHIVE.messages}
+            WHERE tenant_id = %s::bigint AND external_id = ANY(%s::text[])""",
+        [tenant_id, list(external_ids)],
+    )
+    return [message_id for (message_id,) in found]
+
+
+def _taken_back(cursor: Any, stored: Set[UUID], named: Sequence[str], tenant_id: int) -> set[UUID]:
+    """The second look: those of the stored whose external_id came to the archive meanwhile; they are removed again."""
+    cursor.execute(_HELD, [tenant_id, list(named)])
+    held = [row[0] for row in cursor.fetchall()]
+    if not held:
+        return set()
+    cursor.execute(_TAKE_BACK, [tenant_id, list(stored), held])
+    return {row[0] for row in cursor.fetchall()}
 
 
 def enqueue_again(message: Message) -> None:
@@ -70,6 +133,11 @@ def enqueue_again(message: Message) -> None:
         unique_fields=["tenant", "message_id", "space"],
         update_fields=["next_attempt_at", "lease_token", "attempts", "last_error", "buried_at"],
     )
+
+
+def _texts(digests: Sequence[bytes | None]) -> list[str | None]:
+    """As bytea is written in SQL: escaping bytes one by one would cost a batch more than looking for them."""
+    return [None if digest is None else rf"\x{digest.hex()}" for digest in digests]
 
 
 def _value(message: Message, name: str) -> object:

@@ -3,6 +3,7 @@
 Every space gets a job for every message that is stored or edited from its creation on; `fill` makes the jobs for those
 that were there before. The active space alone answers searches, until `switch`. The old one is kept up like any other
 until it is dropped, so switching back works at any time; that costs a second embedding of every new message.
+The archive is not filled: an archived message is found by its words in a space that is younger than its leaving.
 
 Invariant: a message without a vector in a space has a job for it, or is found by `fill` (which may be run again and
 again), or is counted as missing by `Progress`, which is what `switch` asks.
@@ -26,6 +27,8 @@ from memories.spaces import REMEMBERED_SECONDS, forget_active_space
 CHUNK = 1000
 # So few bytes make no long text (memories.passages) but in odd mixtures of scripts; a long one is embedded twice over.
 SHORT_BYTES = 1000
+# The archive's go too: a message that comes back gets a job for each space that there is then.
+_VECTOR_TABLES = ("memories_messageembedding", "memories_archivedembedding")
 
 _FILL = """
     WITH chunk AS MATERIALIZED (
@@ -163,15 +166,16 @@ def drop(space: EmbeddingSpace) -> int:
     dropped = 0
     while EmbeddingSpace.objects.filter(id=space.id).exists():
         EmbeddingJob.objects.filter(space=space).delete()
-        while removed := _drop_chunk(space):
-            dropped += removed
+        for table in _VECTOR_TABLES:
+            while removed := _drop_chunk(space, table):
+                dropped += removed
         Centroid.objects.filter(space=space).delete()
         _remove_if_empty(space)
     return dropped
 
 
 def _remove_if_empty(space: EmbeddingSpace) -> None:
-    """Whoever stores a message meanwhile makes a job for the space: its row then stays, and all is done again."""
+    """Whoever stores or moves a message meanwhile makes a row of the space: it then stays, and all is done again."""
     try:
         with transaction.atomic():
             EmbeddingSpace.objects.filter(id=space.id, active=False)._raw_delete(using="default")
@@ -179,11 +183,11 @@ def _remove_if_empty(space: EmbeddingSpace) -> None:
         return
 
 
-def _drop_chunk(space: EmbeddingSpace) -> int:
+def _drop_chunk(space: EmbeddingSpace, table: str) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            """DELETE FROM memories_messageembedding WHERE ctid = ANY(ARRAY(
-                   SELECT ctid FROM memories_messageembedding WHERE space_id = %s LIMIT %s))""",
+            f"""DELETE FROM {table} WHERE ctid = ANY(ARRAY(
+                   SELECT ctid FROM {table} WHERE space_id = %s LIMIT %s))""",  # noqa: S608 - one of _VECTOR_TABLES
             [space.id, CHUNK],
         )
         return int(cursor.rowcount)

@@ -21,9 +21,10 @@ from memories.embeddings.registry import is_remote
 from memories.embeddings.usage import metered
 from memories.filters import NO_CONDITION
 from memories.mentioned_time import Span, mentioned_span
-from memories.models import EmbeddingSpace, Message
+from memories.models import EmbeddingSpace, MessageFields
 from memories.relevance import Signals
 from memories.spaces import active_space, identity_of
+from memories.tables import LIVE, Tables
 from tenants.models import SearchMode, Tenant
 
 log = structlog.get_logger(__name__)
@@ -37,7 +38,7 @@ UNDERSTUDIES = 3
 class Found:
     """One message of the answer and how it got its place."""
 
-    message: Message
+    message: MessageFields
     hit: ranking.Hit
 
 
@@ -86,14 +87,15 @@ def search(
     as_of: datetime | None = None,
     signals: Signals | None = None,
     also: Sequence[str] = (),
+    tables: Tables = LIVE,
     explain: bool = False,
 ) -> Answer:
     """The `top_k` messages of the tenant that matter most for the text; see `ranking` for the score.
 
     Only messages that meet the condition are candidates. `mode` and `weights` take the place of the tenant's. `as_of`:
     what was said later is not seen, and the decay counts from then. `signals` are the product's unless a benchmark
-    turns some off; `also`: ids of messages to rank in any case; `explain`: also tell how vectors were searched, which
-    costs a round trip.
+    turns some off; `also`: ids of messages to rank in any case; `tables`: where to look; `explain`: also tell how
+    vectors were searched, which costs a round trip.
     """
     answer = Answer(
         weights=(weights or weights_of(tenant)).normalised(),
@@ -103,7 +105,7 @@ def search(
     if as_of is not None:
         condition &= Q(created_at__lte=as_of)
     with _timed(answer, "total"):
-        asked = _read(answer, tenant, text, condition, also)
+        asked = replace(_read(answer, tenant, text, condition), also=also, tables=tables)
         with _timed(answer, "candidates"):
             answer.gathered = candidates.gather(asked, wanted=top_k)
         with _timed(answer, "ranking"):
@@ -117,7 +119,7 @@ def search(
                 pool_size=max(ranking.POOL_SIZE, top_k + UNDERSTUDIES),
             )
         with _timed(answer, "messages"):
-            answer.found = _with_messages(tenant, answer, top_k)
+            answer.found = _with_messages(tenant, answer, top_k, tables)
     if explain and asked.vector is not None:
         answer.vector_search = vectors.method(tenant.id, asked.space_id)
     metrics.SEARCHES.labels(answer.mode, str(answer.degraded).lower()).inc()
@@ -137,7 +139,7 @@ def weights_of(tenant: Tenant) -> ranking.Weights:
     return ranking.Weights(**chosen, half_life_days=half_life_days)
 
 
-def _read(answer: Answer, tenant: Tenant, text: str, condition: Q, also: Sequence[str]) -> Asked:
+def _read(answer: Answer, tenant: Tenant, text: str, condition: Q) -> Asked:
     """What the query asks for, put into the answer for explaining, and as the database takes it."""
     with _timed(answer, "words"):
         words = lexicon.read_query(tenant, text=text, names=query.possible_names(text))
@@ -152,7 +154,6 @@ def _read(answer: Answer, tenant: Tenant, text: str, condition: Q, also: Sequenc
         vector=None if vector is None else vectors.literal(vector),
         condition=condition,
         fill=answer.mode == HYBRID,
-        also=also,
     )
 
 
@@ -189,12 +190,11 @@ def _paid_for(text: str, space: EmbeddingSpace, tenant: Tenant) -> Vector:
     return vector
 
 
-def _with_messages(tenant: Tenant, answer: Answer, top_k: int) -> list[Found]:
+def _with_messages(tenant: Tenant, answer: Answer, top_k: int, tables: Tables) -> list[Found]:
     """Only the answer's own rows, and some that may move up, are read whole. One deleted just now is left out."""
     answer.looked_through = top_k + UNDERSTUDIES
     hits = answer.ranked.first(answer.looked_through)
-    rows = Message.objects.whole(tenant.id, [hit.candidate.id for hit in hits])
-    messages = {str(row.id): row for row in rows}
+    messages = tables.whole(tenant.id, [hit.candidate.id for hit in hits])
     hits = [hit for hit in hits if hit.candidate.id in messages]
     repeats = duplicates.repeats([messages[hit.candidate.id].content for hit in hits])
     hits = [

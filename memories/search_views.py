@@ -15,6 +15,7 @@ from memories.filters import Parts, all_of
 from memories.models import Message
 from memories.search_serializers import SearchBody, SearchIn, SearchOut, as_search, as_weights
 from memories.serializers import as_filters
+from memories.tables import tables
 from memories.views import METADATA_PARAMETER, NO_MESSAGE, caller_of, valid, valid_query
 from memories.why_serializers import WhyIn, WhyOut, as_why
 from tenants.auth import tenant_of
@@ -62,7 +63,8 @@ def _answer(request: Request, sent: Any, values: Mapping[str, Any], parts: Parts
     asked = _asked(request, values)
 
     def make() -> dict[str, Any]:
-        return as_search(search.search(condition=all_of(parts), **asked), explain=values["explain"])
+        found = search.search(condition=all_of(parts), **asked)
+        return as_search(found, explain=values["explain"], placed=values["include_archived"])
 
     body = answers.remembered(tenant=asked["tenant"], asked=[request.method, sent], make=make)
     return HttpResponse(body, content_type="application/json")
@@ -78,6 +80,7 @@ def _asked(request: Request, values: Mapping[str, Any]) -> dict[str, Any]:
         "mode": values.get("mode", ""),
         "weights": as_weights(tenant, values.get("weights", {})),
         "as_of": values.get("as_of"),
+        "tables": tables(include_archived=values["include_archived"]),
         "explain": values["explain"],
     }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, cast
+from typing import Any
 
 from rest_framework import serializers
 
@@ -14,38 +14,15 @@ from memories.fields import (
     ImportanceField,
     MetadataField,
     OptionalTextField,
-    meant,
 )
 from memories.filters import MessageFilters
 from memories.ingest import NewMessage
-from memories.models import Role
-from tenants.identifiers import MAX_LENGTH
+from memories.models import ArchivedMessage, MessageFields, Role
+from tenants.requests import StrictSerializer as StrictSerializer
 
 CONTENT_BYTES = 64 * 1024
 BATCH_MESSAGES = 1000
-# Looking for what was meant takes time: a body of nothing but unknown fields is not worth it.
-UNKNOWN_NAMED = 10
 _OF_A_MESSAGE = frozenset(field.name for field in fields(NewMessage))
-
-
-class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses fields it does not know: a misspelt one would be lost without a word."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        """The validated values; a ValidationError names every fault, unknown fields among them."""
-        unknown = [name for name in data if name not in self.fields] if isinstance(data, Mapping) else []
-        faults = {str(name)[:MAX_LENGTH]: [_unknown(name, self.fields)] for name in unknown[:UNKNOWN_NAMED]}
-        try:
-            values = super().to_internal_value(data)
-        except serializers.ValidationError as error:
-            raise serializers.ValidationError({**cast(dict[str, Any], error.detail), **faults}) from error
-        if faults:
-            raise serializers.ValidationError(faults)
-        return values
-
-
-def _unknown(name: Any, known: Mapping[str, Any]) -> serializers.ErrorDetail:
-    return serializers.ErrorDetail(f"There is no such field{meant(str(name), known)}", code="unknown")
 
 
 class MessageIn(StrictSerializer):
@@ -94,6 +71,9 @@ class StoredOut(serializers.Serializer[Any]):
     importance = serializers.FloatField()
     created_at = serializers.DateTimeField()
     embedding_status = serializers.ChoiceField(choices=["pending", "ready", "failed"])
+    archived = serializers.BooleanField(
+        required=False, help_text="True: it was stored before, and is in the archive."
+    )
 
 
 class BatchOut(serializers.Serializer[Any]):
@@ -114,10 +94,22 @@ class MessageOut(StoredOut):
     pinned = serializers.BooleanField()
 
 
+class PlaceOut(serializers.Serializer[Any]):
+    """Said only where `include_archived` is true."""
+
+    archived = serializers.BooleanField(required=False, help_text="Whether it is in the archive.")
+    archived_at = serializers.DateTimeField(required=False, help_text="Only of archived ones.")
+    archive_reason = serializers.CharField(required=False, help_text="Only of archived ones.")
+
+
+class PlacedMessageOut(MessageOut, PlaceOut):
+    """A whole message and where it is."""
+
+
 class MessagePage(serializers.Serializer[Any]):
     """A page of messages; `next` is the cursor of the following one, null at the end."""
 
-    messages = MessageOut(many=True)
+    messages = PlacedMessageOut(many=True)
     next = serializers.CharField(allow_null=True)
 
 
@@ -125,6 +117,16 @@ class TenantIn(StrictSerializer):
     """Which tenant; a tenant's own key need not say."""
 
     tenant_id = IdentifierField(required=False)
+
+
+class PlaceIn(StrictSerializer):
+    """Whether to look into the archive too."""
+
+    include_archived = serializers.BooleanField(default=False, help_text="Look into the archive too.")
+
+
+class ReadIn(TenantIn, PlaceIn):
+    """Where to look for a message."""
 
 
 class FiltersIn(TenantIn):
@@ -139,7 +141,7 @@ class FiltersIn(TenantIn):
     until = serializers.DateTimeField(required=False, help_text="Before this moment.")
 
 
-class ListIn(FiltersIn):
+class ListIn(FiltersIn, PlaceIn):
     """A page of messages."""
 
     limit = serializers.IntegerField(min_value=1, max_value=100, default=50)
@@ -149,6 +151,13 @@ class ListIn(FiltersIn):
 def as_new_message(values: Mapping[str, Any]) -> NewMessage:
     """Validated input -> what ingest takes."""
     return NewMessage(**{name: value for name, value in values.items() if name in _OF_A_MESSAGE})
+
+
+def as_placed(message: MessageFields) -> dict[str, Any]:
+    """Where the message is, as PlaceOut describes it."""
+    if not isinstance(message, ArchivedMessage):
+        return {"archived": False}
+    return {"archived": True, "archived_at": message.archived_at, "archive_reason": message.reason}
 
 
 def as_filters(

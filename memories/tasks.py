@@ -8,7 +8,7 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from memories import caching, jobs, lexicon, metrics, recall, reindexing, training
+from memories import caching, jobs, lexicon, metrics, recall, recalls, reindexing, training
 from memories.models import EmbeddingSpace
 
 log = structlog.get_logger(__name__)
@@ -82,6 +82,12 @@ def measure_recall() -> None:
             if time.monotonic() > until:
                 return
             recall.check(tenant_id, space=space)
+
+
+@shared_task
+def flush_recalls() -> int:
+    """On beat: what was recalled goes from Redis to the database; how many messages."""
+    return recalls.flush()
 
 
 def drain() -> int:

@@ -15,6 +15,7 @@ from django.conf import settings
 from memories import statements
 from memories.embeddings import Vector
 from memories.passages import MAX_PASSAGES
+from memories.tables import LIVE, Tables
 
 # Rows read for each message wanted, at first: most messages have one vector, and the longest MAX_PASSAGES + 1.
 ROWS_EACH = 3
@@ -48,6 +49,7 @@ class Query:
     bucketed: bool = (
         True  # False: there is surely no codebook, which takes a fifth off the time of a small tenant
     )
+    tables: Tables = LIVE
 
 
 def method(tenant_id: int, space_id: int) -> Method:
@@ -76,9 +78,9 @@ def exactly_nearest(query: Query) -> list[Near]:
     for rows_each in (ROWS_EACH, 1 + MAX_PASSAGES):
         rows = query.limit * rows_each
         found = statements.rows(
-            """
+            f"""
             SELECT message_id::text, min(distance), count(*) FROM (
-                SELECT message_id, embedding <#> %s::halfvec AS distance FROM memories_messageembedding
+                SELECT message_id, embedding <#> %s::halfvec AS distance FROM {query.tables.embeddings}
                 WHERE tenant_id = %s::bigint AND space_id = %s::smallint
                 ORDER BY distance, message_id LIMIT %s::int) AS part
             GROUP BY message_id ORDER BY min(distance), message_id
@@ -90,10 +92,10 @@ def exactly_nearest(query: Query) -> list[Near]:
     return [(message, distance) for message, distance, _ in found[: query.limit]]
 
 
-def cosine(message_id: str, tenant_id: int, space_id: int, vector: str) -> Sql:
+def cosine(message_id: str, tenant_id: int, space_id: int, vector: str, tables: Tables = LIVE) -> Sql:
     """A scalar: the cosine of the query and the nearest part of the message with that id; NULL without vectors."""
     return (
-        f"""(SELECT -min(embedding <#> %s::halfvec) FROM memories_messageembedding
+        f"""(SELECT -min(embedding <#> %s::halfvec) FROM {tables.embeddings}
              WHERE tenant_id = %s::bigint AND message_id = {message_id} AND space_id = %s::smallint)""",
         [vector, tenant_id, space_id],
     )
@@ -136,10 +138,12 @@ _OWN = "tenant_id = %s::bigint AND space_id = %s::smallint"
 
 def _everywhere(query: Query) -> Sql:
     where, params = query.filters
-    allowed = f"AND message_id IN (SELECT id FROM memories_message WHERE tenant_id = %s::bigint AND {where})"
+    allowed = (
+        f"AND message_id IN (SELECT id FROM {query.tables.messages} WHERE tenant_id = %s::bigint AND {where})"
+    )
     return (
         f"""SELECT message_id AS id, min(distance) AS distance FROM (
-                SELECT message_id, {_DISTANCE} AS distance FROM memories_messageembedding
+                SELECT message_id, {_DISTANCE} AS distance FROM {query.tables.embeddings}
                 WHERE {_OWN} AND NOT (SELECT complete FROM state) {allowed if where else ""}
                 ORDER BY distance, message_id LIMIT %s::int) AS parts
             GROUP BY message_id ORDER BY distance, id LIMIT %s::int""",
@@ -171,7 +175,7 @@ def _near(query: Query) -> list[Sql]:
     return [
         (
             f"""parts AS MATERIALIZED (
-                SELECT message_id, {_DISTANCE} AS distance FROM memories_messageembedding
+                SELECT message_id, {_DISTANCE} AS distance FROM {query.tables.embeddings}
                 WHERE {_OWN} AND bucket = ANY((SELECT buckets FROM probed)::int[])
                 ORDER BY distance, message_id LIMIT %s::int)""",
             [query.tenant_id, query.space_id, rows],
@@ -196,32 +200,31 @@ def _near_filtered(query: Query) -> list[Sql]:
     """Few messages pass: their vectors by key. Many: the nearest vectors in order, until so many have passed."""
     where, params = query.filters
     tenant, own = query.tenant_id, [query.tenant_id, query.space_id]
+    few, few_params = query.tables.first(tenant, query.filters, order="created_at", limit=FEW + 1)
     return [
         (
             # In the order of all its indexes: without one, the limit tempts the planner to read the whole table.
-            f"""few AS MATERIALIZED (
-                SELECT id FROM memories_message WHERE tenant_id = %s::bigint AND {where}
-                ORDER BY created_at LIMIT {FEW + 1})""",
-            [tenant, *params],
+            f"few AS MATERIALIZED ({few})",
+            few_params,
         ),
         (f"counted AS MATERIALIZED (SELECT count(*) <= {FEW} AS are_few FROM few)", []),
         (
             # OFFSET 0: or else the vectors are sorted, not their distances.
             f"""near AS MATERIALIZED (
                 (SELECT message_id AS id, min(distance) AS distance FROM (
-                    SELECT message_id, {_DISTANCE} AS distance FROM memories_messageembedding
+                    SELECT message_id, {_DISTANCE} AS distance FROM {query.tables.embeddings}
                     WHERE {_OWN} AND message_id = ANY(ARRAY(SELECT id FROM few))
                           AND (SELECT are_few FROM counted) OFFSET 0) AS parts
                  GROUP BY message_id ORDER BY distance, id LIMIT %s::int)
                 UNION ALL
                 (SELECT sorted.id, sorted.distance FROM (
                     SELECT message_id AS id, min(distance) AS distance FROM (
-                        SELECT message_id, {_DISTANCE} AS distance FROM memories_messageembedding
+                        SELECT message_id, {_DISTANCE} AS distance FROM {query.tables.embeddings}
                         WHERE {_OWN} AND bucket = ANY((SELECT buckets FROM probed)::int[])
                               AND NOT (SELECT are_few FROM counted) OFFSET 0) AS parts
                     GROUP BY message_id ORDER BY distance, id) AS sorted
                  CROSS JOIN LATERAL (
-                    SELECT FROM memories_message
+                    SELECT FROM {query.tables.messages}
                     WHERE tenant_id = %s::bigint AND memories_message.id = sorted.id AND {where} LIMIT 1) AS passes
                  ORDER BY sorted.distance, sorted.id LIMIT %s::int))""",
             [*own, query.limit, *own, tenant, *params, query.limit],

@@ -1,35 +1,40 @@
 """The API of messages: parse, call one use case, answer. Nothing else."""
 
 from collections.abc import Mapping
-from functools import cache
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import APIException, NotFound, ValidationError
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
-from memories import context, cursors, ingest, serializers
+from memories import context, cursors, ingest, recalls, serializers
 from memories.context_serializers import (
     MessageWithContextIn,
     StoredWithContextOut,
     as_context,
     as_wanted_beside,
 )
-from memories.filters import all_of
-from memories.models import Message
-from tenants.auth import Caller, require_scope, tenant_of
+from memories.filters import all_of, where_sql
+from memories.models import Message, MessageFields
+from memories.serializers import as_placed
+from memories.tables import LIVE, Tables, tables
+from tenants.auth import require_scope, tenant_of
 from tenants.models import Scope, Tenant
+from tenants.requests import Conflict as Conflict
+from tenants.requests import caller_of as caller_of
+from tenants.requests import valid as valid
 
 METADATA_PREFIX = "metadata."
 NO_MESSAGE = "There is no such message."
 NO_CONTEXT = "The message is stored; its context could not be built. Ask POST /v1/memory/context for it."
 REPLAYED = "Idempotent-Replayed"
+ERASED_NAMED = 20
 
 METADATA_PARAMETER = OpenApiParameter(
     name="metadata.<key>",
@@ -39,23 +44,6 @@ METADATA_PARAMETER = OpenApiParameter(
 TENANT_PARAMETER = OpenApiParameter(
     name="tenant_id", type=OpenApiTypes.STR, description="Needed by operators."
 )
-
-
-class Conflict(APIException):
-    """The request contradicts what is stored."""
-
-    status_code = 409
-    default_code = "conflict"
-
-
-def caller_of(request: Request) -> Caller:
-    """Who is asking, as `tenants.auth` found out."""
-    return cast(Caller, request.user)
-
-
-def valid(serializer: type[BaseSerializer[Any]], data: Any) -> dict[str, Any]:
-    """What was sent, checked and converted; a ValidationError (400) names each fault."""
-    return cast(dict[str, Any], _checking(serializer).run_validation(data))  # type: ignore[arg-type]
 
 
 def valid_query(
@@ -69,12 +57,6 @@ def valid_query(
         raise ValidationError({"metadata": ["Needs a key, and text without NUL bytes."]})
     rest = {key: params[key] for key in params if not key.startswith(METADATA_PREFIX)}
     return valid(serializer, rest), metadata
-
-
-@cache
-def _checking(serializer: type[BaseSerializer[Any]]) -> BaseSerializer[Any]:
-    """One instance for all requests: run_validation() keeps nothing in it, and making one copies every field."""
-    return serializer()
 
 
 class MessagesView(APIView):
@@ -95,8 +77,11 @@ class MessagesView(APIView):
         body = dict(serializers.StoredOut(stored.message).data)
         if wanted is not None:
             found = context.build_beside(tenant=tenant, message=stored.message, wanted=wanted)
-            body["context"] = found and as_context(found, explain=values["context"]["explain"])
+            body["context"] = found and as_context(
+                found, explain=values["context"]["explain"], placed=values["context"]["include_archived"]
+            )
             body["context_error"] = None if found else NO_CONTEXT
+            recalls.note(tenant_id=tenant.id, message_ids=found.ids if found else [])
         return Response(body, status=201, headers={REPLAYED: "true"} if stored.replayed else {})
 
     @extend_schema(
@@ -110,14 +95,18 @@ class MessagesView(APIView):
         tenant = tenant_of(caller_of(request), values.get("tenant_id"))
         condition = all_of(serializers.as_filters(values, metadata_text=metadata).parts())
         condition &= _after(values.get("cursor"))
-        rows = (
-            Message.objects.for_tenant(tenant.id).filtered(condition).newest_first().with_embedding_status()
-        )
-        page = list(rows.defer("document")[: values["limit"] + 1])
-        more = page[values["limit"] :]
-        page = page[: values["limit"]]
-        following = cursors.encode(page[-1].created_at, page[-1].id) if more else None
-        return Response(serializers.MessagePage({"messages": page, "next": following}).data)
+        placed, limit = values["include_archived"], values["limit"]
+        where = tables(include_archived=placed)
+        page = where.newest(tenant.id, where_sql(condition), limit=limit + 1)
+        messages = where.whole(tenant.id, [str(message_id) for message_id, _ in page[:limit]])
+        following = cursors.encode(page[limit - 1][1], page[limit - 1][0]) if len(page) > limit else None
+        # One that went away between the two looks is left out.
+        bodies = [
+            _as_message(messages[str(message_id)], placed=placed)
+            for message_id, _ in page
+            if str(message_id) in messages
+        ]
+        return Response({"messages": bodies, "next": following})
 
 
 class MessageBatchView(APIView):
@@ -141,10 +130,14 @@ class MessageBatchView(APIView):
 class MessageView(APIView):
     """One message."""
 
-    @extend_schema(responses=serializers.MessageOut)
+    @extend_schema(parameters=[serializers.PlaceIn], responses=serializers.PlacedMessageOut)
     def get(self, request: Request, message_id: UUID) -> Response:
         """Read a message."""
-        return Response(serializers.MessageOut(_message(_tenant(request), message_id)).data)
+        values = valid(serializers.ReadIn, request.query_params.dict())
+        tenant = tenant_of(caller_of(request), values.get("tenant_id"))
+        placed = values["include_archived"]
+        message = _message(tenant, message_id, tables(include_archived=placed))
+        return Response(_as_message(message, placed=placed))
 
     @extend_schema(request=serializers.MessagePatch, responses=serializers.MessageOut)
     def patch(self, request: Request, message_id: UUID) -> Response:
@@ -157,7 +150,7 @@ class MessageView(APIView):
             ingest.edit(tenant=tenant, message_id=message_id, changes=values)
         except Message.DoesNotExist as error:
             raise NotFound(NO_MESSAGE) from error
-        return Response(serializers.MessageOut(_message(tenant, message_id)).data)
+        return Response(_as_message(_message(tenant, message_id, LIVE), placed=False))
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, message_id: UUID) -> Response:
@@ -177,6 +170,12 @@ def _store(tenant: Tenant, rows: list[dict[str, Any]], *, batch: bool) -> list[i
         raise Conflict(
             f"{where}: taken by a message that says something else. Nothing was stored."
         ) from error
+    except ingest.Erased as error:
+        places = [
+            f"messages[{index}].{field}" if batch else field
+            for index, (field, _) in list(error.refused.items())[:ERASED_NAMED]
+        ]
+        raise Conflict(f"{error.sentence(places)} Nothing was stored.") from error
 
 
 def _tenant(request: Request) -> Tenant:
@@ -184,17 +183,16 @@ def _tenant(request: Request) -> Tenant:
     return tenant_of(caller_of(request), values.get("tenant_id"))
 
 
-def _message(tenant: Tenant, message_id: UUID) -> Message:
-    row = (
-        Message.objects.for_tenant(tenant.id)
-        .filter(id=message_id)
-        .with_embedding_status()
-        .defer("document")
-        .first()
-    )
-    if row is None:
+def _message(tenant: Tenant, message_id: UUID, where: Tables) -> MessageFields:
+    found = where.whole(tenant.id, [str(message_id)])
+    if not found:
         raise NotFound(NO_MESSAGE)
-    return row
+    return found[str(message_id)]
+
+
+def _as_message(message: MessageFields, *, placed: bool) -> dict[str, Any]:
+    body = dict(serializers.MessageOut(message).data)
+    return body | as_placed(message) if placed else body
 
 
 def _after(cursor: str | None) -> Q:

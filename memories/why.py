@@ -11,13 +11,14 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from django.db.models import BooleanField, Case, Q, Value, When
+from django.db.models import Q
 
-from memories import lexical, ranking, search
+from memories import exclusion, lexical, ranking, search
 from memories.filters import Parts, all_of
-from memories.models import Message
+from memories.models import ArchivedMessage, Message, MessageFields
 from memories.querysets import READY
 from memories.relevance import Candidate, Relevance, Term, signal_terms
+from memories.tables import LIVE, WITH_ARCHIVE, Tables
 from tenants.models import Tenant
 
 
@@ -31,6 +32,7 @@ class Verdict(StrEnum):
     DUPLICATE_OF = "duplicate_of"
     FILTERED = "filtered"
     LATER_THAN_AS_OF = "later_than_as_of"
+    ARCHIVED = "archived"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +66,7 @@ class Why:
     that it would have had to beat, and `loses_by` the term where it falls behind most.
     """
 
-    message: Message
+    message: MessageFields
     answer: search.Answer
     top_k: int
     query_words: Sequence[str]
@@ -92,15 +94,14 @@ def explain(
     parts: Parts,
     weights: ranking.Weights | None = None,
     as_of: datetime | None = None,
+    tables: Tables = LIVE,
     explain: bool = False,
 ) -> Why:
     """Why the message is or is not among the `top_k` that `search.search` finds with the same arguments.
 
     `parts` are the filters, told apart. Raises Message.DoesNotExist. Takes two searches at most.
     """
-    message = (
-        Message.objects.for_tenant(tenant.id).with_embedding_status().defer("document").get(id=message_id)
-    )
+    message = _read(tenant, message_id)
 
     def searched(*also: str) -> search.Answer:
         return search.search(
@@ -112,49 +113,51 @@ def explain(
             weights=weights,
             as_of=as_of,
             also=also,
+            tables=tables,
             explain=explain,
         )
 
     answer = searched()
-    words = lexical.in_message(tenant.id, str(message_id), answer.words)
+    words = lexical.in_message(tenant.id, str(message_id), answer.words, WITH_ARCHIVE)
     why = Why(message=message, answer=answer, top_k=top_k, query_words=words)
-    later = [] if as_of is None else [("as_of", Q(created_at__lte=as_of))]
-    why.excluded_by = _failing(message, [*later, *parts])
-    if why.excluded_by:
-        _judge_excluded(why)
+    later = [] if as_of is None else [(exclusion.AS_OF, Q(created_at__lte=as_of))]
+    why.excluded_by = exclusion.failing(message, [*later, *parts])
+    if _judge_excluded(why, tables):
         return why
     why.candidate = _candidate(answer, message)
     if why.candidate is None:
         why.candidate = _candidate(searched(str(message_id)), message)
-    _judge_candidate(why)
+    try:
+        _judge_candidate(why)
+    except Message.DoesNotExist:
+        why.message = _read(tenant, message_id)  # it was archived meanwhile, or it is gone
+        if not _judge_excluded(why, tables):
+            raise
+        return why
     why.reason += _about_vectors(why)
     return why
 
 
-def _failing(message: Message, parts: Parts) -> list[str]:
-    """The paths of the parts that the message does not pass, by the database's own reading of them."""
-    if not parts:
-        return []
-    passes = [
-        Case(When(condition, then=Value(True)), default=Value(False), output_field=BooleanField())
-        for _, condition in parts
-    ]
-    row = Message.objects.for_tenant(message.tenant_id).filter(id=message.id).values_list(*passes).get()
-    return [path for (path, _), passed in zip(parts, row, strict=True) if not passed]
+def _read(tenant: Tenant, message_id: UUID) -> MessageFields:
+    found = WITH_ARCHIVE.whole(tenant.id, [str(message_id)])
+    if not found:
+        raise Message.DoesNotExist
+    return found[str(message_id)]
 
 
-def _judge_excluded(why: Why) -> None:
-    named = ", ".join(why.excluded_by)
-    if "as_of" in why.excluded_by:
-        said = f"It was said at {why.message.created_at.isoformat()}, after as_of"
-        others = ", ".join(path for path in why.excluded_by if path != "as_of")
-        also = f", and does not pass {others}" if others else ""
-        why.judge(Verdict.LATER_THAN_AS_OF, f"{said}{also}.")
+def _judge_excluded(why: Why, tables: Tables) -> bool:
+    """Whether the search could not have found it at all."""
+    if isinstance(why.message, ArchivedMessage) and tables is LIVE:
+        why.judge(Verdict.ARCHIVED, exclusion.about_archived(why.message, why.excluded_by))
+    elif why.excluded_by:
+        verdict = Verdict.LATER_THAN_AS_OF if exclusion.AS_OF in why.excluded_by else Verdict.FILTERED
+        why.judge(verdict, exclusion.about_filters(why.message, why.excluded_by))
     else:
-        why.judge(Verdict.FILTERED, f"It does not pass {named}.")
+        return False
+    return True
 
 
-def _candidate(answer: search.Answer, message: Message) -> Candidate | None:
+def _candidate(answer: search.Answer, message: MessageFields) -> Candidate | None:
     wanted = str(message.id)
     return next((each for each in answer.gathered.candidates if each.id == wanted), None)
 

@@ -9,8 +9,13 @@ from urllib.parse import parse_qsl, quote, urlsplit
 SWEEP_SECONDS = 15
 REINDEX_SECONDS = 30
 CODEBOOK_SECONDS = 60
+RECALLS_SECONDS = 60
 # How often tenants are looked for whose last measurement is a day old.
 RECALL_SECONDS = 600
+# How late a retention run may start.
+RETENTION_SECONDS = 60
+# How long PostgreSQL's samples may hold a piece of what was erased, and a minute more.
+SAMPLES_SECONDS = 60
 # A task still running at this age is delivered again. It must exceed the longest task (time limit 120 s), and
 # tasks are safe to run twice.
 VISIBILITY_TIMEOUT_SECONDS = 300
@@ -46,10 +51,25 @@ CELERY = {
             "schedule": CODEBOOK_SECONDS,
             "options": {"expires": CODEBOOK_SECONDS},
         },
+        "flush-recalls": {
+            "task": "memories.tasks.flush_recalls",
+            "schedule": RECALLS_SECONDS,
+            "options": {"expires": RECALLS_SECONDS},
+        },
         "measure-recall": {
             "task": "memories.tasks.measure_recall",
             "schedule": RECALL_SECONDS,
             "options": {"expires": RECALL_SECONDS},
+        },
+        "run-due-retention": {
+            "task": "retention.tasks.run_due",
+            "schedule": RETENTION_SECONDS,
+            "options": {"expires": RETENTION_SECONDS},
+        },
+        "renew-samples": {
+            "task": "retention.tasks.renew_samples",
+            "schedule": SAMPLES_SECONDS,
+            "options": {"expires": SAMPLES_SECONDS},
         },
     },
     # kombu looks for undelivered messages only every interval * throttle events: small, so that the tasks of

@@ -8,6 +8,7 @@ name the variables. Each variable can also be given as NAME_FILE, the path of a 
 import difflib
 import os
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,10 +22,13 @@ from pydantic import (
     model_validator,
 )
 
+from retention.cron import OFF, read_crontab
+
 DEVELOPMENT_SECRET_KEY = "development-only-not-a-secret"  # noqa: S105 - production refuses it
 PREFIX = "MEMORY_"
 # A covering b-tree row holds at most 2,704 bytes; a half-precision dimension takes two of them.
 MAX_DIMENSIONS = 1280
+HOPS_MAX = 10
 
 
 class Env(BaseModel):
@@ -40,6 +44,7 @@ class Env(BaseModel):
     allowed_hosts: list[str] = ["localhost", "127.0.0.1", "[::1]"]
     csrf_trusted_origins: list[str] = []
     tenant_auto_create: bool | None = None
+    trusted_proxies: int | list[IPv4Network | IPv6Network] = 0  # how many, or their networks
 
     # the servers behind
     # A URL may hold a password: not in the repr.
@@ -76,6 +81,14 @@ class Env(BaseModel):
     weight_decay: float = Field(0.1, ge=0, le=1)
     half_life_days: float = Field(30, gt=0, le=36500)
 
+    # retention: the policy of tenants that have none of their own, and the time to change one's mind
+    retention_default: bool = True
+    retention_archive_after_days: float = Field(90, ge=0, le=36500)
+    retention_archive_below_importance: float = Field(0.3, ge=0, le=1)
+    retention_delete_archived_after_days: float | None = Field(365, ge=0, le=36500)
+    retention_grace_days: float = Field(7, ge=0, le=36500)
+    retention_schedule: str = "17 3 * * *"  # of policies without their own: a crontab line by UTC, or off
+
     search_cache_seconds: int = Field(60, ge=0, le=3600)  # how long an answer may be repeated; 0: never
 
     # the vectors of large tenants
@@ -101,6 +114,20 @@ class Env(BaseModel):
         return (
             [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
         )
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def proxies_are_counted_or_named(cls, value: Any) -> Any:
+        """`2`, or networks with commas; nothing means none."""
+        parts = [part.strip() for part in str(value).split(",") if part.strip()]
+        if len(parts) == 1 and parts[0] in map(str, range(HOPS_MAX + 1)):
+            return int(parts[0])
+        try:
+            return [ip_network(part) for part in parts] or 0
+        except ValueError as error:
+            raise ValueError(
+                f"must be how many proxies stand before the server (0 to {HOPS_MAX}), or their networks"
+            ) from error
 
     @field_validator("api_keys")
     @classmethod
@@ -132,6 +159,17 @@ class Env(BaseModel):
         """Said now rather than as a provider that never answers."""
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("must start with https:// or http://")
+        return value
+
+    @field_validator("retention_schedule")
+    @classmethod
+    def retention_schedule_fires(cls, value: str) -> str:
+        """A schedule that nobody understands would be one that never fires."""
+        if value != OFF:
+            try:
+                read_crontab(value, "UTC")
+            except ValueError as error:
+                raise ValueError(f"{error}. Give a crontab line such as 17 3 * * *, or {OFF}") from error
         return value
 
     @model_validator(mode="after")

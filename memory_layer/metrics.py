@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 from django.http import HttpResponse
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -12,7 +13,8 @@ from prometheus_client.registry import Collector
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from memories import backlog, recall
+from memories import backlog, recall, recalls
+from retention import schedule
 from tenants.models import Scope
 
 
@@ -49,6 +51,32 @@ class RecallCollector(Collector):
         yield family
 
 
+class RecalledCollector(Collector):
+    """Messages that were in an answer, and wait in Redis for the database; nothing while Redis is down."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """How many."""
+        waiting = recalls.waiting()
+        if waiting is not None:
+            yield GaugeMetricFamily(
+                "memory_recalls_waiting", "Recalled messages not yet noted in the database", value=waiting
+            )
+
+
+class RetentionCollector(Collector):
+    """How late the schedule of retention is, as the slots say at each scrape."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Of the tenant that waits longest."""
+        since = schedule.overdue_since()
+        late = 0.0 if since is None else max(0.0, (timezone.now() - since).total_seconds())
+        yield GaugeMetricFamily(
+            "memory_retention_overdue_seconds",
+            "Seconds since the slot was due that has waited longest for its retention run; 0: none waits",
+            value=late,
+        )
+
+
 class MetricsView(APIView):
     """For Prometheus, which sends an operator's key as its bearer token."""
 
@@ -62,6 +90,8 @@ class MetricsView(APIView):
         own = CollectorRegistry()
         own.register(BacklogCollector())
         own.register(RecallCollector())
+        own.register(RecalledCollector())
+        own.register(RetentionCollector())
         return HttpResponse(text + generate_latest(own), content_type=CONTENT_TYPE_LATEST)
 
 

@@ -161,10 +161,14 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    # Runs have a kind too.
+    "ENUM_NAME_OVERRIDES": {"HoldKindEnum": "retention.models.HoldKind"},
     "SCHEMA_PATH_PREFIX": "/v1",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "defaultModelsExpandDepth": 0, "persistAuthorization": True},
 }
 
+# Here rather than with Celery's other settings, because beat's admin pages look for it here.
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BROKER_URL = broker_url(ENV.redis_url)
 PROMETHEUS_EXPORT_MIGRATIONS = False
 LOGGING = logging_config(level=ENV.log_level, output=ENV.log_format)

@@ -9,7 +9,9 @@ from memory_layer import health, metrics
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="docs")),
+    path("v1/", include("tenants.urls")),
     path("v1/", include("memories.urls")),
+    path("v1/", include("retention.urls")),
     path("v1/admin/health", health.HealthView.as_view(), name="health"),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),

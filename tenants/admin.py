@@ -1,19 +1,33 @@
+from datetime import datetime
 from typing import Any
 
+from django import forms
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models import QuerySet
 from django.forms import Field
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
 
-from tenants.models import WEIGHTS, ApiKey, Tenant
+from tenants import lifecycle
+from tenants.models import WEIGHTS, ApiKey, KeyState, Scope, Tenant
 
 # Fields that may be empty, and the installation's setting that then counts.
 INSTALLATION = {f"{name}_weight": f"weight_{name}" for name in WEIGHTS} | {"half_life_days": "half_life_days"}
 
 
+class WritesWhatChanged(admin.ModelAdmin):
+    """Of a row that somebody else may be changing, or ending, at the same time."""
+
+    def save_model(self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: bool) -> None:
+        obj.save(update_fields=form.changed_data if change else None)
+
+
 @admin.register(Tenant)
-class TenantAdmin(admin.ModelAdmin):
+class TenantAdmin(WritesWhatChanged):
     """The settings of a tenant: docs/api.md tells what they do."""
 
     list_display = ["name", "search_mode", "language", "created_at", "suspended_at"]
@@ -48,22 +62,109 @@ class TenantAdmin(admin.ModelAdmin):
         return field
 
 
-@admin.register(ApiKey)
-class ApiKeyAdmin(admin.ModelAdmin):
-    """Keys are issued by `create_key`, which shows the secret once; here they are seen, limited and revoked."""
+class KeyForm(forms.ModelForm):
+    """What the API refuses is refused here too."""
 
+    scopes = forms.MultipleChoiceField(choices=Scope.choices, widget=forms.CheckboxSelectMultiple)
+
+    def clean_expires_at(self) -> datetime | None:
+        """A new key is not dead from the beginning; a known one may be ended."""
+        value: datetime | None = self.cleaned_data["expires_at"]
+        if self.instance.pk is None and value is not None and value <= timezone.now():
+            raise ValidationError("Must lie in the future.")
+        return value
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Keys that work, and those that do no longer."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(KeyState.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
+        known = self.value() in KeyState.values
+        return ApiKey.objects.in_state(str(self.value()), timezone.now()) & queryset if known else queryset
+
+
+FIELDS = ["tenant", "name", "scopes", "allowed_networks", "expires_at"]
+SEEN = ["state", "created_at", "revoked_at", "last_used_at", "replaces"]
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(WritesWhatChanged):
+    """Issue, limit, rotate and revoke keys. A new one is shown on the page that answers, and never again."""
+
+    form = KeyForm
     list_display = [
         "__str__",
         "tenant",
         "name",
         "scopes",
+        "state",
         "created_at",
         "expires_at",
         "revoked_at",
         "last_used_at",
     ]
     list_select_related = ["tenant"]
-    readonly_fields = ["tenant", "created_at", "last_used_at"]
+    list_filter = [StateFilter, ("tenant", admin.EmptyFieldListFilter)]
+    search_fields = ["prefix", "name", "tenant__name"]
+    raw_id_fields = ["tenant"]
+    readonly_fields = ["prefix", *SEEN]
+    actions = ["rotate", "revoke"]
 
-    def has_add_permission(self, request: object) -> bool:
-        return False
+    def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
+        return FIELDS if obj is None else ["prefix", *FIELDS, *SEEN]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
+        """Whose a key is does not change."""
+        return self.readonly_fields if obj is None else ["tenant", *self.readonly_fields]
+
+    @admin.display(description="state")
+    def state(self, key: ApiKey) -> str:
+        """Whether it works now."""
+        return key.state(timezone.now()).label
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: forms.ModelForm, change: bool) -> None:
+        """A new one through the use case, which makes its secret."""
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        key, plain = lifecycle.create_key(**form.cleaned_data)
+        obj.pk, obj.prefix = key.pk, key.prefix
+        request.issued_key = plain  # type: ignore[attr-defined]
+
+    def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: Any = None) -> HttpResponse:
+        """The secret in the answer itself: a message would carry it through a cookie or the session."""
+        issued = [{"key": obj, "plain": request.issued_key}]  # type: ignore[attr-defined]
+        return self._show(request, issued)
+
+    @admin.action(
+        description="Rotate: new keys with the same rights; the old ones work for a day", permissions=["add"]
+    )
+    def rotate(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
+        """The new keys on one page; those that cannot be rotated are named."""
+        issued = []
+        for old in queryset:
+            try:
+                key, plain = lifecycle.rotate_key(key=old)
+            except lifecycle.CannotRotate as error:
+                self.message_user(request, f"Not rotated: {old}. {error}", messages.ERROR)
+                continue
+            issued.append({"key": key, "plain": plain, "old": old})
+            self.log_addition(request, key, f"Rotated from {old}.")
+        return self._show(request, issued) if issued else None
+
+    @admin.action(description="Revoke for good", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        """At once here, in other processes within seconds."""
+        for key in queryset:
+            self.log_change(request, lifecycle.revoke_key(key=key), "Revoked.")
+        self.message_user(request, "Revoked.", messages.SUCCESS)
+
+    def _show(self, request: HttpRequest, issued: list[dict[str, Any]]) -> HttpResponse:
+        context = {**self.admin_site.each_context(request), "title": "New API keys", "issued": issued}
+        return TemplateResponse(request, "admin/tenants/apikey/issued.html", context | {"opts": self.opts})

@@ -1,7 +1,7 @@
 """Who is asking: key -> tenant and scopes.
 
-A wrong, unknown, revoked and malformed key all get the same answer, and a key of tenant A never learns whether
-tenant B exists.
+An unknown, wrong, malformed, revoked and expired key, and one that may not be used from where it is, all get the same
+answer after the same work: one look at the database. A key of tenant A never learns whether tenant B exists.
 """
 
 import hmac
@@ -17,7 +17,7 @@ from rest_framework.exceptions import AuthenticationFailed, NotFound, Permission
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from tenants import keys, remembered
+from tenants import addresses, keys, remembered
 from tenants.models import ApiKey, Scope, Tenant
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ ALL_SCOPES = frozenset(Scope.values)
 LAST_USED_EVERY = timedelta(minutes=1)
 NO_KEY = "This needs an API key: send it as X-API-Key, or as Authorization: Bearer."
 BAD_KEY = "The API key is not valid."
+SUSPENDED = "The tenant is suspended: its reads and writes are refused until the operator resumes it. Nothing is lost."
 OTHER_TENANT = "The API key does not belong to this tenant."
 
 
@@ -50,10 +51,10 @@ class KeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Caller, None]:
         """The caller, or AuthenticationFailed (401)."""
-        plain = _key_in(request)
-        if plain is None:
+        offered = _key_in(request)
+        if offered is None:
             return _open_caller(), None
-        return _operator(plain) or _key_holder(plain), None
+        return _operator(offered) or _key_holder(offered, request), None
 
     def authenticate_header(self, request: Request) -> str:
         """Makes DRF answer 401 and tells clients how to come in."""
@@ -68,8 +69,8 @@ class HasScope(BasePermission):
         needed = getattr(view, "scopes", {}).get(request.method, _default_scope(request.method or "GET"))
         caller = cast(Caller, request.user)
         require_scope(caller, needed)
-        if getattr(view, "operators_only", False) and not caller.is_operator:
-            raise PermissionDenied("This is for the operator of the installation.")
+        if getattr(view, "operators_only", False):
+            require_operator(caller)
         return True
 
 
@@ -77,6 +78,18 @@ def require_scope(caller: Caller, scope: str) -> None:
     """PermissionDenied (403), naming the scope, if the caller's key has it not."""
     if scope not in caller.scopes:
         raise PermissionDenied(f"The API key lacks the scope '{scope}'.")
+
+
+def require_operator(caller: Caller) -> None:
+    """PermissionDenied (403) for a tenant's key."""
+    if not caller.is_operator:
+        raise PermissionDenied("This is for the operator of the installation.")
+
+
+def refuse_suspended(tenant: Tenant | None) -> None:
+    """PermissionDenied (403) of its own type, so that a client can tell it from a wrong key."""
+    if tenant is not None and tenant.suspended_at is not None:
+        raise PermissionDenied(SUSPENDED, code="tenant-suspended")
 
 
 def tenant_of(caller: Caller, name: str | None, *, may_create: bool = False) -> Tenant:
@@ -91,8 +104,7 @@ def tenant_of(caller: Caller, name: str | None, *, may_create: bool = False) -> 
             raise PermissionDenied(OTHER_TENANT)
     else:
         tenant = _named_tenant(name, may_create=may_create and settings.ENV.creates_tenants)
-    if tenant.suspended_at is not None:
-        raise PermissionDenied("The tenant is suspended.")
+    refuse_suspended(tenant)
     return tenant
 
 
@@ -103,7 +115,9 @@ def _named_tenant(name: str | None, *, may_create: bool) -> Tenant:
     if tenant is None and may_create:
         tenant, _ = Tenant.objects.get_or_create(name=name)
     if tenant is None:
-        raise NotFound("There is no such tenant. Create it with `manage.py create_tenant`.")
+        raise NotFound(
+            "There is no such tenant. Create it with `POST /v1/admin/tenants` or `manage.py create_tenant`."
+        )
     return tenant
 
 
@@ -111,11 +125,11 @@ def _default_scope(method: str) -> str:
     return Scope.READ if method in ("GET", "HEAD", "OPTIONS") else Scope.WRITE
 
 
-def _key_in(request: Request) -> str | None:
+def _key_in(request: Request) -> keys.OfferedKey | None:
     if header := request.headers.get("X-API-Key"):
-        return str(header)
+        return keys.offered(header)
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
-    return value.strip() if scheme.lower() == "bearer" and value.strip() else None
+    return keys.offered(value.strip()) if scheme.lower() == "bearer" and value.strip() else None
 
 
 def _open_caller() -> Caller:
@@ -125,31 +139,45 @@ def _open_caller() -> Caller:
     return Caller(tenant=None, scopes=ALL_SCOPES, key_prefix="open-access")
 
 
-def _operator(plain: str) -> Caller | None:
+def _operator(offered: keys.OfferedKey) -> Caller | None:
     """MEMORY_API_KEYS; every one is compared, so that time does not tell which came close."""
-    offered = keys.digest(plain)
     found = [
-        hmac.compare_digest(offered, keys.digest(key.get_secret_value())) for key in settings.ENV.api_keys
+        hmac.compare_digest(offered.digest, keys.digest(key.get_secret_value()))
+        for key in settings.ENV.api_keys
     ]
     return Caller(tenant=None, scopes=ALL_SCOPES, key_prefix="operator") if any(found) else None
 
 
-def _key_holder(plain: str) -> Caller:
+def _key_holder(offered: keys.OfferedKey, request: Request) -> Caller:
     now = timezone.now()
-    key = remembered.KEYS.remembered(keys.digest(plain), lambda: _stored_key(plain, now))
-    if key is None or (key.expires_at is not None and key.expires_at <= now):
+
+    def stored() -> ApiKey | None:
+        rows = ApiKey.objects.usable(now).select_related("tenant")
+        key = rows.filter(prefix=offered.prefix, digest=offered.digest).first()
+        return key if key is not None and _is_good(key, request, now) else None
+
+    key = remembered.KEYS.remembered(offered.digest, stored)
+    if key is not None and not _is_good(key, request, now):
+        key = stored()  # remembered for others: a refusal takes a look at the database, whatever its reason
+    if key is None:
         raise AuthenticationFailed(BAD_KEY)
     _note_use(key, now)
     return Caller(tenant=key.tenant, scopes=frozenset(key.scopes), key_prefix=key.prefix)
 
 
-def _stored_key(plain: str, now: datetime) -> ApiKey | None:
-    """The usable key with its tenant; a wrong one takes as long as a right one."""
-    prefix = keys.prefix_of(plain)
-    key = (
-        ApiKey.objects.usable(now).select_related("tenant").filter(prefix=prefix).first() if prefix else None
+def _is_good(key: ApiKey, request: Request, now: datetime) -> bool:
+    """Neither expired at `now` nor used from somewhere else than it may be."""
+    if key.expires_at is not None and key.expires_at <= now:
+        return False
+    return not key.allowed_networks or addresses.is_within(_sender(request), key.networks)
+
+
+def _sender(request: Request) -> addresses.Address | None:
+    return addresses.sender(
+        peer=request.META.get("REMOTE_ADDR", ""),
+        forwarded_for=request.META.get("HTTP_X_FORWARDED_FOR", ""),
+        trusted=settings.ENV.trusted_proxies,
     )
-    return key if keys.matches(plain, bytes(key.digest) if key else bytes(32)) else None
 
 
 def _note_use(key: ApiKey, now: datetime) -> None:

@@ -14,3 +14,10 @@ def validate_identifier(value: str) -> None:
         raise ValidationError(f"Must have 1 to {MAX_LENGTH} characters.", code="length")
     if not value.isprintable() or value != value.strip():
         raise ValidationError("Must be printable text without blanks at the ends.", code="unprintable")
+
+
+def validate_prefix(value: str) -> None:
+    """The beginning of an identifier: as one, but it may end with a blank. Raises ValidationError otherwise."""
+    validate_identifier(value.rstrip(" "))
+    if len(value) > MAX_LENGTH:
+        raise ValidationError(f"Must have 1 to {MAX_LENGTH} characters.", code="length")

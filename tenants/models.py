@@ -1,6 +1,7 @@
 """Tenants and their API keys."""
 
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from django.conf import settings
@@ -11,11 +12,12 @@ from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from tenants import remembered
+from tenants import addresses, remembered
 from tenants.identifiers import validate_identifier
 from tenants.languages import ENGLISH, LANGUAGES
 
 WEIGHTS = ("similarity", "importance", "decay")
+NETWORKS_MAX = 100
 _UNIT = [MinValueValidator(0.0), MaxValueValidator(1.0)]
 
 
@@ -153,12 +155,36 @@ class Scope(models.TextChoices):
     ADMIN = "admin"
 
 
+class KeyState(models.TextChoices):
+    """Whether a key can be used."""
+
+    ACTIVE = "active"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
+def validate_network(text: str) -> None:
+    """ValidationError for what is neither an address nor a network."""
+    try:
+        addresses.network(text)
+    except ValueError as error:
+        raise ValidationError(str(error), code="invalid") from error
+
+
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     """Steps that read aloud."""
 
     def usable(self, now: datetime) -> "ApiKeyQuerySet":
         """Neither revoked nor expired at `now`."""
         return self.filter(revoked_at=None).filter(Q(expires_at=None) | Q(expires_at__gt=now))
+
+    def in_state(self, state: str, now: datetime) -> "ApiKeyQuerySet":
+        """Those of which `ApiKey.state` says so."""
+        if state == KeyState.ACTIVE:
+            return self.usable(now)
+        if state == KeyState.REVOKED:
+            return self.exclude(revoked_at=None)
+        return self.filter(revoked_at=None, expires_at__lte=now)
 
 
 class ApiKey(Remembered):
@@ -175,10 +201,21 @@ class ApiKey(Remembered):
     prefix = models.TextField(unique=True, editable=False)
     digest = models.BinaryField(editable=False, max_length=32)
     scopes = ArrayField(models.TextField(choices=Scope.choices), default=list)
+    allowed_networks = ArrayField(
+        models.TextField(validators=[validate_network]),
+        default=list,
+        blank=True,
+        size=NETWORKS_MAX,
+        help_text="Where it may be used from: addresses and networks, IPv4 and IPv6. Empty: anywhere.",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, editable=False, help_text="Written at most once a minute.")
+    # One successor at most: of two who rotate a key at the same time, one is refused.
+    replaces = models.OneToOneField(
+        "self", null=True, editable=False, on_delete=models.SET_NULL, related_name="replaced_by"
+    )
 
     objects = ApiKeyQuerySet.as_manager()
 
@@ -188,3 +225,15 @@ class ApiKey(Remembered):
 
     def __str__(self) -> str:
         return f"mlk_{self.prefix}_…"
+
+    @cached_property
+    def networks(self) -> tuple[addresses.Network, ...]:
+        """`allowed_networks`, ready to compare with: parsed once for as long as the row is remembered."""
+        return tuple(map(addresses.network, self.allowed_networks))
+
+    def state(self, now: datetime) -> KeyState:
+        """Whether it can be used at `now`, and if not, why."""
+        if self.revoked_at is not None:
+            return KeyState.REVOKED
+        expired = self.expires_at is not None and self.expires_at <= now
+        return KeyState.EXPIRED if expired else KeyState.ACTIVE

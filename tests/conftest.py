@@ -1,5 +1,5 @@
-"""The cast: acme's bot writes and reads, acme's reader only reads, globex's bot is the outsider, the operator runs
-the installation. Everybody knows them."""
+"""The cast: acme's bot writes and reads, acme's reader only reads, acme's manager administers it, globex's bot is the
+outsider, the operator runs the installation. Everybody knows them."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -55,6 +55,11 @@ class Api:
         return {"HTTP_X_API_KEY": self.key} if self.key else {}
 
 
+def secret_of(key: str) -> str:
+    """The part of a key that nobody may see."""
+    return key.split("_", 2)[-1]
+
+
 @pytest.fixture(autouse=True)
 def _fresh_cache():
     """Redis and this process's memory are shared by all tests; an outage that a test made must not outlast it."""
@@ -91,6 +96,23 @@ def hints(monkeypatch):
 
 
 @pytest.fixture
+def outage(settings, tmp_path):
+    """with outage(): Redis cannot be reached; what it holds stays."""
+
+    class Outage:
+        def __enter__(self) -> None:
+            self.before = settings.CACHES
+            url = f"unix://{tmp_path}/closed.sock?db=0"
+            settings.CACHES = {"default": {**self.before["default"], "LOCATION": [url]}}
+
+        def __exit__(self, *_: object) -> None:
+            settings.CACHES = self.before
+            caching._outage.until = 0.0  # as if the quiet time was over
+
+    return Outage
+
+
+@pytest.fixture
 def acme(db) -> Tenant:
     return TenantFactory(name="acme")
 
@@ -113,6 +135,12 @@ def reader(acme) -> Api:
 @pytest.fixture
 def outsider(globex) -> Api:
     return Api(create_key(tenant=globex, scopes=["read", "write"])[1])
+
+
+@pytest.fixture
+def manager(acme) -> Api:
+    """Acme's own administrator."""
+    return Api(create_key(tenant=acme, scopes=["read", "write", "admin"])[1])
 
 
 @pytest.fixture

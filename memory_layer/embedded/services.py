@@ -37,8 +37,7 @@ def worker(environ: Mapping[str, str], logs: Path, concurrency: int) -> Process:
 
 def beat(environ: Mapping[str, str], logs: Path) -> Process:
     """The schedule. No pid file: one left by a killed beat would stop the next."""
-    options = ("--scheduler", "django_celery_beat.schedulers:DatabaseScheduler", "--pidfile=")
-    return _python("beat", logs / "beat.log", environ, *_CELERY, "beat", *options)
+    return _python("beat", logs / "beat.log", environ, *_CELERY, "beat", "--pidfile=")
 
 
 def _python(name: str, log: Path, environ: Mapping[str, str], *words: str) -> Process:

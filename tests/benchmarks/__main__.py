@@ -7,6 +7,7 @@ python -m tests.benchmarks quality [--dataset FILE] [--model FOLDER]
 import argparse
 import os
 import secrets
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from tests.benchmarks.clients import KEY
 from tests.stack import Stack, running_stack
 
 # In this order: speed needs tables that are empty at first; cost, filters and load ask what it has loaded.
-PARTS = ("speed", "cost", "filters", "load", "full-answers", "main-job")
+PARTS = ("speed", "cost", "filters", "load", "full-answers", "main-job", "retention")
 # Without the cache: a repeated question must cost what a new one does.
 SETTINGS = {
     "MEMORY_EMBEDDING_LEASE_SECONDS": "15",
@@ -52,7 +53,7 @@ def main() -> None:
 
 def _run(stack: Stack, given: argparse.Namespace) -> None:
     # They need Django, which needs the stack's addresses.
-    from tests.benchmarks import cost, filtering, full_answers, load, main_job, speed
+    from tests.benchmarks import cost, filtering, full_answers, load, main_job, retention, speed
 
     parts = given.parts or PARTS
     sizes = speed.SCALES[given.scale]
@@ -60,19 +61,17 @@ def _run(stack: Stack, given: argparse.Namespace) -> None:
         sizes = replace(sizes, others=given.others)
     if set(parts) & {"speed", "cost", "filters", "load"}:
         speed.run(stack, sizes)
-    for part in PARTS:
-        if part not in parts:
-            continue
-        if part == "cost":
-            cost.run(stack, sorted({MEDIUM, sizes.largest}, key=lambda tenant: tenant[1]))
-        elif part == "filters":
-            filtering.run(stack, *sizes.largest, given.plans)
-        elif part == "load":
-            load.run(stack, *MEDIUM)
-        elif part == "full-answers":
-            full_answers.run(stack)
-        elif part == "main-job":
-            main_job.run(stack)
+    asked: dict[str, Callable[[], None]] = {
+        "cost": lambda: cost.run(stack, sorted({MEDIUM, sizes.largest}, key=lambda tenant: tenant[1])),
+        "filters": lambda: filtering.run(stack, *sizes.largest, given.plans),
+        "load": lambda: load.run(stack, *MEDIUM),
+        "full-answers": lambda: full_answers.run(stack),
+        "main-job": lambda: main_job.run(stack),
+        "retention": lambda: retention.run(stack, given.scale),
+    }
+    for part, ask in asked.items():
+        if part in parts:
+            ask()
 
 
 if __name__ == "__main__":

@@ -31,8 +31,8 @@ def _without(**signals: float) -> Mapping[str, Signals]:
 _cosine = vectors.cosine
 
 
-def _whole_texts_only(message_id: str, tenant_id: int, space_id: int, vector: str) -> vectors.Sql:
-    sql, params = _cosine(message_id, tenant_id, space_id, vector)
+def _whole_texts_only(*which: Any) -> vectors.Sql:
+    sql, params = _cosine(*which)
     return sql.replace("space_id = %s::smallint", "space_id = %s::smallint AND part = 0"), params
 
 

@@ -27,12 +27,12 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.connection.close()
 
-    def post(self, path: str, body: Any) -> Any:
-        """POST as JSON; anything but 201 is an error."""
+    def post(self, path: str, body: Any, *, expected: int | tuple[int, ...] = 201) -> Any:
+        """POST as JSON; any other status is an error."""
         self.connection.request(
             "POST", path, json.dumps(body), self.headers | {"Content-Type": "application/json"}
         )
-        return json.loads(self._answer(201))
+        return json.loads(self._answer(expected))
 
     def get(self, path: str) -> Any:
         """GET as JSON."""
@@ -43,15 +43,20 @@ class Client:
         self.connection.request("GET", path, headers=self.headers)
         return self._answer(200)
 
+    def delete(self, path: str) -> Any:
+        """DELETE, answered in JSON."""
+        self.connection.request("DELETE", path, headers=self.headers)
+        return json.loads(self._answer(200))
+
     def search(self, tenant: str, query: str, **params: Any) -> list[dict[str, Any]]:
         """The hits of GET /v1/memory/search, best first."""
         parameters = urlencode({"tenant_id": tenant, "query": query} | params)
         return self.get(f"/v1/memory/search?{parameters}")["results"]
 
-    def _answer(self, expected: int) -> str:
+    def _answer(self, expected: int | tuple[int, ...]) -> str:
         answer = self.connection.getresponse()
         body = answer.read().decode()
-        if answer.status != expected:
+        if answer.status not in (expected if isinstance(expected, tuple) else (expected,)):
             raise RuntimeError(f"{answer.status}: {body[:300]}")
         return body
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from tests.faults import runs
+from tests.faults import erasures, runs
 
 if __name__ == "__main__":
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
@@ -11,3 +11,5 @@ if __name__ == "__main__":
     runs.slow_provider(count, workers=4, latency_seconds=0.05)
     runs.redis_kills(count, kills=5)
     runs.worker_kills(count, kills=50)
+    erasures.long_run(count, races=100)
+    runs.retention_kills(6 * count, kills=20)

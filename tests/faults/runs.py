@@ -11,6 +11,7 @@ from tests.benchmarks.chats import messages
 from tests.benchmarks.clients import ingest
 from tests.faults.embedding_server import EmbeddingServer, vector_of
 from tests.faults.kills import kill_workers, until_embedded
+from tests.faults.retention_kills import kill_runs
 from tests.stack import Stack, running_stack
 
 CLIENTS = 4
@@ -42,6 +43,15 @@ def redis_kills(count: int, kills: int) -> None:
         print(
             f"Redis killed {kills} times without its files during {count} messages: 0 client errors, 0 lost, "
             f"all embedded {seconds:.1f} s after the last return or message"
+        )
+
+
+def retention_kills(count: int, kills: int) -> None:
+    """kill -9 of a retention run: two tenants with the same messages, one disturbed, end the same."""
+    with running_stack() as stack:
+        kill_runs(stack, count=count, kills=kills)
+        print(
+            f"retention run over {count} messages killed {kills} times: same rows at the end as an undisturbed one"
         )
 
 

@@ -205,7 +205,7 @@ def test_a_use_within_the_minute_writes_nothing(bot):
     bot.get(MESSAGES)
     with CaptureQueriesContext(connection) as queries:
         bot.get(MESSAGES)
-    assert not [query["sql"] for query in queries if not query["sql"].startswith("SELECT")]
+    assert not [query["sql"] for query in queries if not query["sql"].lstrip("( ").startswith("SELECT")]
 
 
 def test_a_bad_key_is_not_noted(acme):

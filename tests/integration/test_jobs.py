@@ -80,7 +80,7 @@ def test_a_refused_text_is_buried_alone(acme, monkeypatch):
     job = EmbeddingJob.objects.get()
     assert job.message_id == messages[-1].id
     assert job.buried_at is not None
-    row = Message.objects.for_tenant(acme.id).with_embedding_status().get(id=messages[-1].id)
+    [row] = Message.objects.whole(acme.id, [messages[-1].id])
     assert row.embedding_status == "failed"
 
 

@@ -14,7 +14,7 @@ from tests.factories import remember
 # tenant.
 EXEMPT = {"tenants_apikey", "memories_termchange"}
 # The outbox is worked off across tenants, in the order in which jobs fall due.
-ACROSS_TENANTS = {"job_due", "message_document", "message_metadata"}
+ACROSS_TENANTS = {"job_due", "message_document", "message_metadata", "archived_document"}
 
 
 def owned_tables() -> list[str]:
@@ -68,16 +68,28 @@ def test_every_index_starts_with_the_tenant(db):
         assert columns[0] == "tenant_id" or index in ACROSS_TENANTS, (table, index, columns)
 
 
-def test_vectors_and_jobs_go_with_their_message_in_the_database(db):
+@pytest.mark.parametrize(
+    ("kept", "table", "whose"),
+    [
+        (
+            {"memories_messageembedding", "memories_embeddingjob", "memories_messagerecall"},
+            "memories_message",
+            "message",
+        ),
+        ({"memories_archivedembedding"}, "memories_archivedmessage", "archived message"),
+    ],
+)
+def test_what_belongs_to_a_message_goes_with_it_in_the_database(db, kept, table, whose):
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint
-            WHERE contype = 'f' AND confrelid = 'memories_message'::regclass
-            """
+            WHERE contype = 'f' AND confrelid = %s::regclass
+            """,
+            [table],
         )
         found = dict(cursor.fetchall())
-    assert set(found) == {"memories_messageembedding", "memories_embeddingjob"}
+    assert set(found) == kept, whose
     for definition in found.values():
         assert definition.startswith("FOREIGN KEY (tenant_id, message_id)")
         assert definition.endswith("ON DELETE CASCADE")

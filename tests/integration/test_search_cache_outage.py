@@ -18,23 +18,6 @@ def cached(settings, acme) -> None:
     remember(acme, "green tea")
 
 
-@pytest.fixture
-def outage(settings, tmp_path):
-    """with outage(): Redis cannot be reached; what it holds stays."""
-
-    class Outage:
-        def __enter__(self) -> None:
-            self.before = settings.CACHES
-            url = f"unix://{tmp_path}/closed.sock?db=0"
-            settings.CACHES = {"default": {**self.before["default"], "LOCATION": [url]}}
-
-        def __exit__(self, *_: object) -> None:
-            settings.CACHES = self.before
-            caching._outage.until = 0.0  # as if the quiet time was over
-
-    return Outage
-
-
 def test_it_works_without_redis(bot, outage):
     ask(bot)
     with outage():

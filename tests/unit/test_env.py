@@ -62,6 +62,10 @@ def test_nothing_set_means_a_development_machine_with_the_local_model():
         ("MEMORY_EXACT_SEARCH_VECTORS", "0"),
         ("MEMORY_PROBES", "0"),
         ("MEMORY_PROBES", "4097"),
+        ("MEMORY_RETENTION_SCHEDULE", "daily"),
+        ("MEMORY_RETENTION_SCHEDULE", ""),
+        ("MEMORY_RETENTION_SCHEDULE", "0 0 30 2 *"),
+        ("MEMORY_RETENTION_SCHEDULE", "61 3 * * *"),
         ("MEMORY_LOG_LEVEL", "debug"),
         ("MEMORY_LOG_FORMAT", "xml"),
         ("MEMORY_PORT", "65536"),
@@ -73,6 +77,14 @@ def test_nothing_set_means_a_development_machine_with_the_local_model():
 )
 def test_a_wrong_value_stops_the_start_and_names_its_variable(variable, value):
     assert f"  - {variable}: " in refusal({variable: value})
+
+
+@pytest.mark.parametrize("line", ["off", "*/5 * * * *", "0 4 * * mon-fri"])
+def test_the_schedule_of_retention_is_a_crontab_line_or_off(line):
+    assert env.load({"MEMORY_RETENTION_SCHEDULE": line}).retention_schedule == line
+    assert "Give a crontab line such as 17 3 * * *, or off" in refusal(
+        {"MEMORY_RETENTION_SCHEDULE": f"{line} x"}
+    )
 
 
 def test_all_faults_are_said_at_once():

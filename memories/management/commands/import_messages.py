@@ -54,6 +54,10 @@ def _import(tenant: Tenant, file: IO[str], bar: Any) -> tuple[int, int]:
             raise CommandError(
                 f"{where}: external_id taken by another message: {taken}. {stored} stored before."
             ) from error
+        except ingest.Erased as error:
+            fields = sorted({field for field, _ in error.refused.values()})
+            where = f"{len(error.refused)} messages between lines {lines[0][0]} and {lines[-1][0]}"
+            raise CommandError(f"{where}: {error.sentence(fields)} {stored} stored before.") from error
         stored += sum(not each.replayed for each in results)
         known += sum(each.replayed for each in results)
         bar.update(sum(len(line.encode("utf-8")) for _, line in lines))

@@ -1,11 +1,17 @@
-"""`manage.py create_key --tenant acme --scope read --scope write`"""
+"""`manage.py create_key --tenant acme --scope read --scope write --expires-in-days 90 --allow 10.0.0.0/8`"""
 
+from datetime import timedelta
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
 from tenants.lifecycle import create_key
-from tenants.models import Scope, Tenant
+from tenants.management.named import named_tenant
+from tenants.models import Scope
+
+DAYS_MAX = 36500
 
 
 class Command(BaseCommand):
@@ -19,16 +25,28 @@ class Command(BaseCommand):
             "--scope", action="append", choices=Scope.values, help="May be repeated. Default: read and write."
         )
         parser.add_argument("--name", default="", help="Whose key this is.")
+        parser.add_argument("--expires-in-days", type=float, metavar="DAYS", help="Default: never.")
+        parser.add_argument(
+            "--allow",
+            action="append",
+            default=[],
+            metavar="NETWORK",
+            help="An address or network it may be used from; may be repeated. Default: anywhere.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        tenant = None if options["operator"] else _tenant(options["tenant"])
+        days = options["expires_in_days"]
+        if days is not None and not 0 < days <= DAYS_MAX:
+            raise CommandError(f"--expires-in-days must be above 0 and at most {DAYS_MAX}.")
         default = Scope.values if options["operator"] else [Scope.READ, Scope.WRITE]
-        _, plain = create_key(tenant=tenant, scopes=options["scope"] or default, name=options["name"])
+        try:
+            _, plain = create_key(
+                tenant=None if options["operator"] else named_tenant(options["tenant"]),
+                scopes=options["scope"] or default,
+                name=options["name"],
+                expires_at=None if days is None else timezone.now() + timedelta(days=days),
+                allowed_networks=options["allow"],
+            )
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
         self.stdout.write(plain)
-
-
-def _tenant(name: str) -> Tenant:
-    tenant = Tenant.objects.filter(name=name).first()
-    if tenant is None:
-        raise CommandError(f"There is no tenant {name}. Create it with `manage.py create_tenant`.")
-    return tenant

@@ -1,0 +1,136 @@
+"""What the admin does with runs: preview and run policies, bring back what runs and policies took."""
+
+from collections.abc import Iterable
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from memories.models import ArchivedMessage
+from retention import enforce, restoring, runs
+from retention.models import RetentionPolicy, RetentionRun, RunStatus
+from retention.preview import preview
+from tenants.models import Tenant
+
+# A page does not wait longer; what is left is done in the background.
+SECONDS = 20.0
+RUNNING = "It takes longer and goes on in the background: see Retention runs."
+
+
+class PolicyActions:
+    """Actions on policies. Those of a tenant that are not chosen still stand before the chosen ones."""
+
+    @admin.action(description="Preview a run of these", permissions=["enforce"])
+    def preview_run(self, request: HttpRequest, queryset: QuerySet[RetentionPolicy]) -> HttpResponse:
+        """A page that says what would happen, from where it can be done."""
+        chosen = _by_tenant(queryset)
+        context = {
+            **admin.site.each_context(request),
+            "title": "Preview",
+            "previews": [
+                {"tenant": tenant, "preview": preview(tenant=tenant, policy_ids=ids)}
+                for tenant, ids in chosen.items()
+            ],
+            "selected": [policy_id for ids in chosen.values() for policy_id in ids],
+            "checkbox": ACTION_CHECKBOX_NAME,
+            "may_run": self.has_enforce_permission(request),
+        }
+        return TemplateResponse(request, "admin/retention/preview.html", context)
+
+    @admin.action(description="Run these now", permissions=["enforce"])
+    def run_now(self, request: HttpRequest, queryset: QuerySet[RetentionPolicy]) -> None:
+        """One run a tenant."""
+        for tenant, ids in _by_tenant(queryset).items():
+            try:
+                row = enforce.run(
+                    tenant=tenant,
+                    trigger="admin",
+                    started_by=request.user.get_username(),
+                    policy_ids=ids,
+                    seconds=SECONDS,
+                )
+            except runs.Busy as error:
+                messages.error(request, f"Nothing done for {tenant}: {error}")
+                continue
+            said = f"Archived {row.archived}, deleted {row.deleted}, purged {row.purged} of {tenant}."
+            _say(request, row, said)
+
+    def has_enforce_permission(self, request: HttpRequest) -> bool:
+        """Those who may make runs."""
+        return bool(request.user.has_perm("retention.add_retentionrun"))
+
+
+class RunActions:
+    """Actions on runs."""
+
+    @admin.action(description="Restore what these runs took", permissions=["restore"])
+    def restore_runs(self, request: HttpRequest, queryset: QuerySet[RetentionRun]) -> None:
+        """The newest first: what an older run archived may have been deleted by a newer one."""
+        for undone in queryset.select_related("tenant").order_by("-started_at"):
+            try:
+                row = restoring.restore_run(
+                    tenant=undone.tenant,
+                    run_id=undone.id,
+                    trigger="admin",
+                    started_by=request.user.get_username(),
+                    seconds=SECONDS,
+                )
+            except (runs.Busy, restoring.CannotRestore) as error:
+                messages.error(
+                    request, f"{undone.tenant}, run of {undone.started_at:%Y-%m-%d %H:%M}: {error}"
+                )
+                continue
+            _say_restored(request, undone.tenant, row)
+
+    def has_restore_permission(self, request: HttpRequest) -> bool:
+        """Those who may make runs."""
+        return bool(request.user.has_perm("retention.add_retentionrun"))
+
+
+class ArchiveActions:
+    """Actions on archived messages."""
+
+    @admin.action(description="Restore these messages", permissions=["restore"])
+    def restore_messages(self, request: HttpRequest, queryset: QuerySet[ArchivedMessage]) -> None:
+        """Back to the memory as they were."""
+        chosen: dict[Tenant, list[ArchivedMessage]] = {}
+        for message in queryset.select_related("tenant"):
+            chosen.setdefault(message.tenant, []).append(message)
+        for tenant, rows in chosen.items():
+            try:
+                row = restoring.restore_messages(
+                    tenant=tenant,
+                    trigger="admin",
+                    started_by=request.user.get_username(),
+                    message_ids=[message.id for message in rows],
+                    seconds=SECONDS,
+                )
+            except runs.Busy as error:
+                messages.error(request, f"Nothing done for {tenant}: {error}")
+                continue
+            _say_restored(request, tenant, row)
+
+    def has_restore_permission(self, request: HttpRequest) -> bool:
+        """Those who may make runs."""
+        return bool(request.user.has_perm("retention.add_retentionrun"))
+
+
+def _by_tenant(policies: Iterable[RetentionPolicy]) -> dict[Tenant, list[int]]:
+    chosen: dict[Tenant, list[int]] = {}
+    for policy in policies:
+        chosen.setdefault(policy.tenant, []).append(policy.id)
+    return chosen
+
+
+def _say_restored(request: HttpRequest, tenant: Tenant, row: RetentionRun) -> None:
+    left = f" {row.skipped} stay: another message has taken their external_id." if row.skipped else ""
+    _say(request, row, f"Restored {row.restored} of {tenant}.{left}")
+
+
+def _say(request: HttpRequest, row: RetentionRun, said: str) -> None:
+    if row.status == RunStatus.RUNNING:
+        messages.warning(request, f"{said} {RUNNING}")
+    else:
+        messages.success(request, said)

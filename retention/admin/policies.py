@@ -1,0 +1,118 @@
+"""Retention policies: which messages, under which rules, what becomes of them, and when."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest
+from django.utils import timezone
+from django_celery_beat.models import CrontabSchedule
+from rest_framework.exceptions import ValidationError as ApiValidationError
+
+from memories.fields import MetadataField
+from retention import cron
+from retention.admin.enforcing import PolicyActions
+from retention.admin.pages import ONE_LINE
+from retention.effective import as_policy
+from retention.models import RetentionPolicy, RetentionSlot
+from retention.slots import next_slot
+
+
+class PolicyForm(forms.ModelForm):
+    """What the API refuses is refused here too."""
+
+    def clean_metadata(self) -> dict[str, Any]:
+        """An object within the API's limits; an emptied box is an empty object."""
+        value = self.cleaned_data["metadata"]
+        try:
+            return MetadataField().to_internal_value({} if value is None else value)
+        except ApiValidationError as error:
+            raise ValidationError([str(detail) for detail in error.detail]) from error
+
+    def clean_crontab(self) -> CrontabSchedule | None:
+        """Beat's form takes crontabs that never fire."""
+        crontab = self.cleaned_data["crontab"]
+        if crontab is None:
+            return None
+        now = timezone.now()
+        try:
+            read = cron.parse(cron.text_of(crontab))
+        except ValueError as error:
+            raise ValidationError(f"Choose another crontab: {error}.") from error
+        if next_slot(read, after=now, anchor=now) is None:
+            raise ValidationError("Choose another crontab: it does not fire in the next eight years.")
+        return crontab
+
+
+@admin.register(RetentionPolicy)
+class RetentionPolicyAdmin(PolicyActions, admin.ModelAdmin):
+    """The order of the list is the order in which a tenant's policies are asked."""
+
+    form = PolicyForm
+    list_display = ["name", "tenant", "enabled", "priority", "action", "rules", "schedule", "next_run"]
+    list_select_related = ["tenant", "interval", "crontab"]
+    list_filter = ["enabled", "action"]
+    search_fields = ["name", "=tenant__name", "=user_id"]
+    ordering = ["tenant__name", "priority", "id"]
+    raw_id_fields = ["tenant"]
+    actions = ["preview_run", "run_now"]
+    readonly_fields = ["next_run", "created_at", "updated_at"]
+    formfield_overrides = ONE_LINE
+    fieldsets = [
+        (None, {"fields": ["tenant", "name", "enabled", "priority"]}),
+        (
+            "Scope",
+            {
+                "fields": ["conversation_prefix", "role", "user_id", "agent_id", "metadata"],
+                "description": "Which messages it is about. What is left empty does not narrow it.",
+            },
+        ),
+        (
+            "Rules",
+            {
+                "fields": ["older_than_days", "importance_below", "not_recalled_for_days", "keep_newest"],
+                "description": "A message must meet all that are given. Pinned and held messages are never touched.",
+            },
+        ),
+        ("Action", {"fields": ["action", "delete_archived_after_days"]}),
+        (
+            "Schedule",
+            {
+                "fields": ["interval", "crontab"],
+                "description": "One of both; neither: the installation's. The first run is the next slot.",
+            },
+        ),
+    ]
+    record = ("Record", {"fields": ["next_run", "created_at", "updated_at"]})
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RetentionPolicy]:
+        """With the slot of each."""
+        slots = RetentionSlot.objects.filter(tenant_id=OuterRef("tenant_id"), policy_id=OuterRef("pk"))
+        rows: QuerySet[RetentionPolicy] = super().get_queryset(request)
+        return rows.annotate(slot_at=Subquery(slots.values("next_at")[:1]))
+
+    def get_fieldsets(self, request: HttpRequest, obj: RetentionPolicy | None = None) -> Any:
+        """A new one has no record yet."""
+        return [*self.fieldsets, *([self.record] if obj else [])]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: RetentionPolicy | None = None) -> list[str]:
+        """A policy does not move to another tenant, whose messages it was not made for."""
+        return [*self.readonly_fields, *(["tenant"] if obj else [])]
+
+    @admin.display(description="rules")
+    def rules(self, policy: RetentionPolicy) -> str:
+        """In words, as in the reasons of runs."""
+        return as_policy(policy).reason
+
+    @admin.display(description="schedule")
+    def schedule(self, policy: RetentionPolicy) -> str:
+        """In words."""
+        own = policy.interval or policy.crontab
+        return "the installation's" if own is None else str(own)
+
+    @admin.display(description="next run")
+    def next_run(self, policy: RetentionPolicy) -> Any:
+        """Within a minute after a change of schedule."""
+        return getattr(policy, "slot_at", None)

@@ -1,0 +1,73 @@
+"""What a caller may do with tenants and keys: an operator with all of them, a tenant's own administrator with its own.
+
+What is somebody else's is said to be missing (404), whether it exists or not.
+"""
+
+from collections.abc import Iterable
+
+from django.db.models import QuerySet
+from rest_framework.exceptions import NotFound, PermissionDenied
+
+from tenants.auth import Caller, refuse_suspended, require_operator
+from tenants.models import ApiKey, ApiKeyQuerySet, Tenant
+
+NO_TENANT = "There is no such tenant."
+NO_KEY = "There is no such key."
+# Of a tenant's settings: what it costs and whether it is served is not for the tenant to say.
+OPERATORS_SETTINGS = frozenset({"embedding_budget_usd", "suspended"})
+
+
+def tenants_under(caller: Caller) -> QuerySet[Tenant]:
+    """The tenants that the caller may see."""
+    refuse_suspended(caller.tenant)
+    return Tenant.objects.all() if caller.tenant is None else Tenant.objects.filter(pk=caller.tenant.pk)
+
+
+def tenant_under(caller: Caller, name: str) -> Tenant:
+    """The tenant, fresh from the database; an operator's may be suspended. Raises NotFound or PermissionDenied."""
+    tenant = tenants_under(caller).filter(name=_askable(name)).first()
+    if tenant is None:
+        raise NotFound(NO_TENANT)
+    return tenant
+
+
+def owner_under(caller: Caller, name: str | None, *, operator: bool) -> Tenant | None:
+    """Whose key a new one is: of the tenant of that name, of the caller's own, or, None, an operator's."""
+    if operator:
+        require_operator(caller)
+        return None
+    return tenant_under(caller, name or (caller.tenant.name if caller.tenant else ""))
+
+
+def keys_under(caller: Caller) -> ApiKeyQuerySet:
+    """The keys that the caller may see and revoke."""
+    refuse_suspended(caller.tenant)
+    keys = ApiKey.objects.select_related("tenant", "replaces")
+    return keys if caller.is_operator else keys.filter(tenant=caller.tenant)
+
+
+def key_under(caller: Caller, prefix: str) -> ApiKey:
+    """One of them; NotFound."""
+    key = keys_under(caller).filter(prefix=_askable(prefix)).first()
+    if key is None:
+        raise NotFound(NO_KEY)
+    return key
+
+
+def refuse_operators_settings(caller: Caller, names: Iterable[str]) -> None:
+    """PermissionDenied if only an operator may set one of these."""
+    if not caller.is_operator and (beyond := sorted(OPERATORS_SETTINGS.intersection(names))):
+        raise PermissionDenied(f"Only the operator of the installation may set {', '.join(beyond)}.")
+
+
+def refuse_more_scopes(caller: Caller, scopes: Iterable[str]) -> None:
+    """PermissionDenied if a key with these scopes could do more than the caller's."""
+    if beyond := sorted(set(scopes) - caller.scopes):
+        raise PermissionDenied(
+            f"The API key lacks {', '.join(beyond)}, so it cannot give that to another key."
+        )
+
+
+def _askable(text: str) -> str:
+    """What of a path PostgreSQL can be asked for: not NUL, which no name has."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
