@@ -8,12 +8,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.conf import settings
-from rest_framework.renderers import JSONRenderer
+from rest_framework.utils.encoders import JSONEncoder
 
 from memories import caching, metrics, recalls
 from memories.embeddings import EmbeddingError
 from memories.spaces import active_space
 from tenants.models import Tenant
+
+# DRF's renderer makes one for each answer.
+_ENCODER = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def remembered(*, tenant: Tenant, asked: Any, make: Callable[[], Mapping[str, Any]]) -> bytes:
@@ -72,7 +75,7 @@ def _made(make: Callable[[], Mapping[str, Any]], result: str) -> tuple[bytes, Ma
 
 
 def _rendered(body: Mapping[str, Any]) -> bytes:
-    return bytes(JSONRenderer().render(body))
+    return _ENCODER.encode(body).encode()
 
 
 def _said_to_be_cached(body: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -13,13 +13,15 @@ from django.db.models import Q
 from memories import lexical, neighbourhood, vectors
 from memories.filters import where_sql
 from memories.lexicon import Words
-from memories.relevance import Candidate, Window
+from memories.relevance import NO_CANDIDATES, Candidates, Followers
+from memories.statements import Binary
 from memories.tables import LIVE, Tables
 
 # So many by words and so many by vector, or as many as are wanted: from there on more of them changed no recall.
 SEEDS_EACH = 16
-# So many of the best seeds bring the turns around them along; with more, nothing more was found.
-EXPANDED = 24
+# So many of the best seeds bring the turns around them along. With 24, recall@10 is up to 0.3 points higher on one kind
+# of chats and 0.4 lower on the other, for a third more candidates.
+EXPANDED = 16
 # Copies of one text count as one message. Where they leave too few, more is gathered, up to WIDEST by words and vector.
 WIDENING = 8
 WIDEST = 2000
@@ -32,13 +34,13 @@ class Gathered:
     by_words: Sequence[str] = ()
     by_vector: Sequence[str] = ()
     newest: Sequence[str] = ()
-    candidates: Sequence[Candidate] = ()
-    windows: Sequence[Window] = field(default_factory=list)
+    candidates: Candidates = NO_CANDIDATES
+    followers: Followers = field(default_factory=dict)
 
     @property
     def distinct(self) -> int:
         """Different texts among the candidates."""
-        return len({each.fingerprint for each in self.candidates})
+        return len(set(self.candidates.fingerprints))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +50,7 @@ class Asked:
     tenant_id: int
     words: Words
     space_id: int
-    vector: str | None  # as `vectors.literal` writes it
+    vector: Binary | None  # made by `vectors.sent`
     condition: Q
     fill: bool  # whether the newest messages may stand in where neither words nor vectors find enough
     also: Sequence[str] = ()  # ids of messages that are candidates in any case
@@ -90,7 +92,7 @@ def _gather(asked: Asked, *, each: int, wanted: int) -> Gathered:
         found.newest = [str(message_id) for message_id, _ in newest]
     best_first = chain.from_iterable(zip_longest(found.by_words, found.by_vector))
     seeds = dict.fromkeys(each for each in [*best_first, *found.newest, *asked.also] if each)
-    found.candidates, found.windows = neighbourhood.read(
+    found.candidates, found.followers = neighbourhood.read(
         asked.tenant_id,
         list(seeds),
         expanded=EXPANDED,

@@ -14,13 +14,14 @@ from django.db.models import Q
 from memories import metrics, neighbourhood, search
 from memories.embeddings.batches import cut
 from memories.filters import NO_CONDITION, where_sql
-from memories.models import MessageFields
+from memories.models import Message
 from memories.prompt_block import NEIGHBOUR, RECENT, RELEVANT, Block, Memory, Relevant, fill
 from memories.query import MAX_BYTES
 from memories.ranking import Weights
 from memories.search import Answer, Found
 from memories.tables import LIVE, Tables
 from memories.tokens import token_counter
+from memories.whole_messages import WholeMessage
 from tenants.models import Tenant
 
 log = structlog.get_logger(__name__)
@@ -49,7 +50,7 @@ class Context:
     block: Block
     max_tokens: int
     token_count_exact: bool
-    messages: dict[str, MessageFields]
+    messages: dict[str, WholeMessage]
     found: dict[str, Found]
     answer: Answer
 
@@ -87,7 +88,7 @@ def build(
         filters=where_sql(wanted.condition & said_by_then),
         tables=wanted.tables,
     )
-    hits = {str(found.message.id): found for place, found in places if place == str(found.message.id)}
+    hits = {found.message.id: found for place, found in places if place == found.message.id}
     neighbours = {each for ids in beside.values() for each in ids} - known - hits.keys()
     rows = wanted.tables.whole(tenant.id, [*newest, *neighbours])
     tokens = token_counter()
@@ -114,7 +115,7 @@ def build(
     )
 
 
-def build_beside(*, tenant: Tenant, message: MessageFields, wanted: Wanted) -> Context | None:
+def build_beside(*, tenant: Tenant, message: Message | WholeMessage, wanted: Wanted) -> Context | None:
     """The context for replying to a stored message, without the message itself; None if it could not be built.
 
     The message is committed, so whatever goes wrong here must not make its sender believe that it is not.
@@ -151,20 +152,20 @@ def _places(found: Iterable[Found], known: Collection[str]) -> list[tuple[str, F
     """
     places = []
     for each in found:
-        ids = [str(each.message.id), *each.hit.duplicates]
+        ids = [each.message.id, *each.hit.duplicates]
         if place := next((each for each in ids if each not in known), None):
             places.append((place, each))
     return places
 
 
-def _memories(ids: Iterable[str], rows: dict[str, MessageFields], source: str) -> Sequence[Memory]:
+def _memories(ids: Iterable[str], rows: dict[str, WholeMessage], source: str) -> Sequence[Memory]:
     """One deleted in the meantime is left out."""
     return [_memory(rows[each], source) for each in ids if each in rows]
 
 
-def _memory(message: MessageFields, source: str) -> Memory:
+def _memory(message: WholeMessage, source: str) -> Memory:
     return Memory(
-        id=str(message.id),
+        id=message.id,
         conversation_id=message.conversation_id,
         role=message.role,
         name=message.name,

@@ -27,8 +27,8 @@ def repeats(texts: Sequence[str]) -> set[int]:
 
 
 def _nearly(words: frozenset[str], other: frozenset[str]) -> bool:
-    small, large = sorted((len(words), len(other)))
-    if small < NEARLY * large or not small:
+    one, two = len(words), len(other)
+    if one < NEARLY * two or two < NEARLY * one or not one:
         return False
     common = len(words & other)
-    return common >= NEARLY * (small + large - common)
+    return common >= NEARLY * (one + two - common)

@@ -10,9 +10,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from memories import caching, importance, metrics, outbox, suppression, tasks
-from memories.models import Message, MessageFields
+from memories.models import Message
 from memories.spaces import active_space
 from memories.tables import WITH_ARCHIVE
+from memories.whole_messages import WholeMessage
 from tenants.models import Tenant
 
 
@@ -37,7 +38,7 @@ class NewMessage:
 class Stored:
     """A stored message; `replayed` if it was there before under its external_id, and may be in the archive then."""
 
-    message: MessageFields
+    message: Message | WholeMessage
     replayed: bool
 
 
@@ -122,7 +123,7 @@ def _with_first_rows(tenant: Tenant, rows: Sequence[Message], inserted: Collecti
         return [Stored(message=row, replayed=False) for row in rows]
     ids = outbox.holders([each for each in refused if each is not None], tenant_id=tenant.id)
     # In the archive and here too, as a restore may leave it: the one that is here goes by that name.
-    found = sorted(WITH_ARCHIVE.whole(tenant.id, ids).values(), key=lambda each: isinstance(each, Message))
+    found = sorted(WITH_ARCHIVE.whole(tenant.id, ids).values(), key=lambda each: each.archived_at is None)
     holders = {holder.external_id: holder for holder in found}
     conflicts = [
         index
@@ -139,7 +140,7 @@ def _with_first_rows(tenant: Tenant, rows: Sequence[Message], inserted: Collecti
     ]
 
 
-def _says_the_same(holder: MessageFields | None, row: Message) -> bool:
+def _says_the_same(holder: WholeMessage | None, row: Message) -> bool:
     names = ("conversation_id", "role", "name", "user_id", "agent_id", "content")
     return holder is not None and all(getattr(holder, name) == getattr(row, name) for name in names)
 

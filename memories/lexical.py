@@ -6,6 +6,9 @@ statistics (`lexicon`). PostgreSQL's ts_rank would cost 8 points of recall.
 Common words match a large part of a tenant and decide nothing. So rows are looked for by the rarest words of the query
 that together may match MATCHES messages, and then scored by all of its words: what is lost are messages that hold only
 common ones. Where that finds too few, all words look.
+
+Where even the rarest word is common, rows that hold several of the rarest come first, those with the most idf before
+the others, and no more rows are read than are scored.
 """
 
 import math
@@ -15,19 +18,24 @@ from typing import Any
 
 from memories import statements
 from memories.lexicon import Term, Words
+from memories.statements import array
 from memories.tables import LIVE, Tables
 
 K1, B = 1.2, 0.75
 # Messages that the looked-for words may match together, and the most that are ever scored: 1.5 us a message and word.
 MATCHES = 120
 MATCHES_AT_MOST = 300
-# Of so many of the rarest words two are looked for together, where the rarest alone matches more than can be scored.
-PAIRED = 3
+# With a filter that so few messages pass, they are read instead of the index.
+FEW = 1000
+# So many of the rarest words are looked for together, where the rarest alone matches more than can be scored.
+TOGETHER = 3
 # ts_rank of one word with all weights 1 is sum(1/i^2, i=1..tf) * 6/pi^2: halfway marks give the frequency back,
 # exactly up to 8; above that BM25 has saturated.
 _TF_MARKS = "ARRAY[0.684, 0.794, 0.847, 0.878, 0.898, 0.912, 0.923]::float8[]"
 
 Sql = tuple[str, list[Any]]
+# An operator of arrays, and index words: a message holds any of them (&&), or all (@>).
+Look = tuple[str, list[str]]
 
 
 def best(
@@ -38,24 +46,19 @@ def best(
     `at_least`: where the rarest words find fewer, all words look.
     """
     looked_for = essential(words.terms, at_least=at_least)
-    ways = [any_of(looked_for)] if looked_for else []
-    if looked_for and looked_for[0].messages > MATCHES_AT_MOST and len(words.terms) > 1:
-        ways.insert(0, pairs(words.terms))
-    found: list[str] = []
-    for matching in ways:
-        if len(found) < limit:
-            more = _best(tenant_id, words, matching, filters, limit=limit, tables=tables)
-            found += [each for each in more if each not in found]
+    ways = looks(words, looked_for)
+    found = _best(tenant_id, words, ways, filters, limit=limit, tables=tables)
     if len(found) < at_least and len(looked_for) < len(words.terms):
-        return _best(tenant_id, words, any_of(words.terms), filters, limit=limit, tables=tables)
-    return found[:limit]
+        every = [*ways, _any_of(words.terms)]
+        return _best(tenant_id, words, every, filters, limit=limit, tables=tables)
+    return found
 
 
 def essential(terms: Sequence[Term], *, at_least: int) -> Sequence[Term]:
     """The rarest terms that together match at most MATCHES messages, but enough for an answer; one in any case."""
     chosen: list[Term] = []
     matches = 0
-    for term in sorted(terms, key=lambda each: (each.messages, each.lexeme)):
+    for term in _by_rarity(terms):
         if chosen and matches >= at_least and matches + term.messages > MATCHES:
             break
         chosen.append(term)
@@ -76,7 +79,12 @@ def score(words: Words, *, document: str, word_count: str) -> Sql:
                        {K1}::float8 * ({1 - B}::float8 + {B}::float8 * {word_count} / %s::float8) AS length
                 FROM unnest(%s::tsquery[], %s::float8[]) AS q(word, idf) WHERE {document} @@ q.word) AS w)
             ELSE 0 END""",
-        [" | ".join(lexemes), words.mean_words, lexemes, [idf(term, words.messages) for term in words.terms]],
+        [
+            " | ".join(lexemes),
+            words.mean_words,
+            array(lexemes),
+            array(idf(term, words.messages) for term in words.terms),
+        ],
     )
 
 
@@ -86,7 +94,7 @@ def in_message(tenant_id: int, message_id: str, words: Words, tables: Tables = L
         f"""SELECT word FROM unnest(%s::text[]) AS word
            WHERE word = ANY(ARRAY(SELECT unnest(tsvector_to_array(document)) FROM {tables.messages}
                                   WHERE tenant_id = %s::bigint AND id = %s::uuid)) ORDER BY word""",
-        [[term.lexeme for term in words.terms], tenant_id, message_id],
+        [array(term.lexeme for term in words.terms), tenant_id, message_id],
     )
     return [word for (word,) in found]
 
@@ -97,33 +105,79 @@ def idf(term: Term, messages: int) -> float:
     return math.log(1 + (max(messages, n) - n + 0.5) / (n + 0.5))
 
 
-def any_of(terms: Sequence[Term]) -> str:
-    """A tsquery: any of the words."""
-    return " | ".join(_quoted(term.lexeme) for term in terms)
+def looks(words: Words, looked_for: Sequence[Term]) -> list[Look]:
+    """What to look for, one after the other until there are rows enough: any of `looked_for` comes last."""
+    if not looked_for:
+        return []
+    last = [_any_of(looked_for)]
+    if looked_for[0].messages <= MATCHES_AT_MOST:
+        return last
+    rarest = _by_rarity(words.terms)[:TOGETHER]
+    groups = [group for size in range(2, len(rarest) + 1) for group in combinations(rarest, size)]
+    weights = {group: sum(idf(term, words.messages) for term in group) for group in groups}
+    heavy = [group for group in groups if weights[group] > idf(rarest[0], words.messages)]
+    return [
+        ("@>", [term.lexeme for term in group]) for group in sorted(heavy, key=lambda g: -weights[g])
+    ] + last
 
 
-def pairs(terms: Sequence[Term]) -> str:
-    """A tsquery: any two of the rarest words. Where even the rarest is common, one alone tells nothing."""
-    rarest = sorted(terms, key=lambda each: (each.messages, each.lexeme))[:PAIRED]
-    return " | ".join(f"{_quoted(a.lexeme)} & {_quoted(b.lexeme)}" for a, b in combinations(rarest, 2))
+def _any_of(terms: Sequence[Term]) -> Look:
+    return "&&", [term.lexeme for term in terms]
+
+
+def _by_rarity(terms: Sequence[Term]) -> list[Term]:
+    return sorted(terms, key=lambda each: (each.messages, each.lexeme))
 
 
 def _best(
-    tenant_id: int, words: Words, matching: str, filters: Sql, *, limit: int, tables: Tables
+    tenant_id: int, words: Words, ways: Sequence[Look], filters: Sql, *, limit: int, tables: Tables
 ) -> list[str]:
-    where, params = filters
+    if not ways:
+        return []
+    rows = [_looked_up(tenant_id, way, filters, tables) for way in ways]
+    few, few_params = _few(tenant_id, words, filters, tables) if filters[0] else ("", [])
+    if filters[0]:
+        rows.insert(0, ("SELECT * FROM few WHERE (SELECT are_few FROM counted)", []))
     scored, score_params = score(words, document="m.document", word_count="m.word_count")
-    # The tenant's own lexeme keeps its rows apart in the index of all tenants.
+    # The index keeps tenants apart by a hash: the condition outside makes sure, which inside would tempt the planner to
+    # read all of the tenant. A row that two looks find counts twice in the limit, and is scored once.
     found = statements.rows(
         f"""
-        SELECT m.id::text, {scored} AS score FROM (
-            SELECT id, document, word_count FROM {tables.messages}
-            WHERE document @@ %s::tsquery {"AND " + where if where else ""} LIMIT {MATCHES_AT_MOST}) AS m
-        ORDER BY score DESC, m.id LIMIT %s::int
+        {few} SELECT m.id::text, {scored} AS score FROM (
+            SELECT DISTINCT ON (id) * FROM (
+                {" UNION ALL ".join(sql for sql, _ in rows)} LIMIT {MATCHES_AT_MOST}) AS found ORDER BY id) AS m
+        WHERE m.tenant_id = %s::bigint ORDER BY score DESC, m.id LIMIT %s::int
         """,
-        [*score_params, f"'~t{tenant_id}' & ({matching})", *params, limit],
+        [*few_params, *score_params, *(value for _, values in rows for value in values), tenant_id, limit],
     )
     return [row[0] for row in found]
+
+
+def _looked_up(tenant_id: int, way: Look, filters: Sql, tables: Tables) -> Sql:
+    """The words are hidden from the planner: of common ones it hopes to meet enough early on in reading the table."""
+    where, params = filters
+    operator, lexemes = way
+    passes = f"AND tenant_id = %s::bigint AND {where} AND NOT (SELECT are_few FROM counted)" if where else ""
+    return (
+        f"""SELECT tenant_id, id, document, word_count FROM {tables.messages}
+            WHERE memories_terms(tenant_id, tsvector_to_array(document)) {operator}
+                  (SELECT memories_terms(%s::bigint, %s::text[])) {passes}""",
+        [tenant_id, lexemes, *([tenant_id, *params] if where else [])],
+    )
+
+
+def _few(tenant_id: int, words: Words, filters: Sql, tables: Tables) -> Sql:
+    """Where few messages pass the filters, those that hold any word. The limit is hidden for the same reason."""
+    where, params = filters
+    return (
+        f"""
+        WITH passing AS MATERIALIZED (
+            SELECT tenant_id, id, document, word_count FROM {tables.messages}
+            WHERE tenant_id = %s::bigint AND {where} LIMIT (SELECT {FEW + 1})
+        ), counted AS MATERIALIZED (SELECT count(*) <= {FEW} AS are_few FROM passing
+        ), few AS (SELECT * FROM passing WHERE document @@ %s::tsquery)""",
+        [tenant_id, *params, " | ".join(_quoted(term.lexeme) for term in words.terms)],
+    )
 
 
 def _quoted(lexeme: str) -> str:

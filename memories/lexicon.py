@@ -74,8 +74,9 @@ _READ = """
            ARRAY(SELECT name FROM spoken),
            (SELECT sum(messages)::bigint FROM corpus), (SELECT sum(words)::bigint FROM corpus),
            ARRAY(SELECT name FROM configuration ORDER BY name),
-           EXISTS (SELECT FROM memories_centroid WHERE tenant_id = %(tenant)s::bigint)
+           (SELECT min(space_id) FROM memories_centroid WHERE tenant_id = %(tenant)s::bigint) IS NOT NULL
 """
+# The last one is no EXISTS: hoping to meet a row soon, the planner reads all tenants' centroids for one that has none.
 # A statement cannot delete what it has just updated; and an index on the counts would make every update of one dearer.
 _FORGET = """
     DELETE FROM memories_termstatistic WHERE (tenant_id, term) IN (
@@ -122,7 +123,7 @@ def read_query(tenant: Tenant, *, text: str, names: Sequence[str]) -> Words:
     own is read here: a process may remember one that has just changed.
     """
     [(lexemes, counts, are_names, speakers, messages, total, languages, has_codebook)] = statements.rows(
-        _READ, {"tenant": tenant.id, "names": list(names), "text": text}
+        _READ, {"tenant": tenant.id, "names": statements.array(names), "text": text}
     )
     terms = [Term(lexeme=lexeme, messages=count) for lexeme, count in zip(lexemes, counts, strict=True)]
     telling = [term for term, is_name in zip(terms, are_names, strict=True) if not is_name]

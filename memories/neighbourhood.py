@@ -10,7 +10,8 @@ from typing import Any
 
 from memories import lexical, statements, vectors
 from memories.lexicon import Words
-from memories.relevance import SESSION_GAP_HOURS, Candidate, Window
+from memories.relevance import NO_CANDIDATES, SESSION_GAP_HOURS, Candidates, Followers
+from memories.statements import Binary
 from memories.tables import LIVE, Tables
 
 Sql = tuple[str, list[Any]]
@@ -25,16 +26,16 @@ def read(
     expanded: int,
     words: Words,
     space_id: int,
-    vector: str | None,
+    vector: Binary | None,
     filters: Sql,
     tables: Tables = LIVE,
-) -> tuple[list[Candidate], list[Window]]:
-    """The seeds, and up to two turns before and after each of the first `expanded`, within a session.
+) -> tuple[Candidates, Followers]:
+    """The seeds, and up to two turns before and after each of the first `expanded`, within a session; who follows whom.
 
     Turns that do not pass the filters are left out.
     """
     if not seeds:
-        return [], []
+        return NO_CANDIDATES, {}
     before, before_params = _turns(tenant_id, filters, tables, sign="<", order="DESC", step="-1")
     after, after_params = _turns(tenant_id, filters, tables, sign=">", order="ASC", step="1")
     bm25, bm25_params = lexical.score(words, document="m.document", word_count="m.word_count")
@@ -43,10 +44,10 @@ def read(
         if vector is None
         else vectors.cosine("m.id", tenant_id, space_id, vector, tables)
     )
-    # A message may stand in several neighbourhoods: it is read once, with all its places (5 a seed).
+    # A message may stand in several neighbourhoods: it is read once, with all its places: 5 a seed, and one left free.
     sql = f"""
         WITH turn AS MATERIALIZED (
-            SELECT around.id, array_agg(5 * seed.place::int + around.step::int + 2) AS places
+            SELECT around.id, array_agg(6 * seed.place::int + around.step::int) AS places
             FROM unnest(%s::uuid[]) WITH ORDINALITY AS seed(id, place)
             CROSS JOIN LATERAL (
                 SELECT id, conversation_id, created_at FROM {tables.messages}
@@ -55,14 +56,14 @@ def read(
                 SELECT s.id, 0 AS step UNION ALL (
                     SELECT id, step FROM ({before} UNION ALL {after}) AS beside WHERE seed.place <= %s::int)) AS around
             GROUP BY around.id)
-        SELECT turn.places, m.id::text, m.conversation_id, date_part('epoch', m.created_at), m.importance,
+        SELECT m.id::text, m.conversation_id, date_part('epoch', m.created_at), m.importance,
                m.word_count, coalesce(lower(split_part(m.name, ' ', 1)) = %s::text, false), {bm25}, {cosine},
-               hashtextextended(m.role || ' ' || m.name || ' ' || m.content, 0)
+               hashtextextended(m.role || ' ' || m.name || ' ' || m.content, 0), turn.places
         FROM turn CROSS JOIN LATERAL (
             SELECT id, conversation_id, created_at, importance, word_count, role, name, content, document
             FROM {tables.messages} WHERE tenant_id = %s::bigint AND id = turn.id LIMIT 1) AS m
         """
-    params = [list(seeds), tenant_id, *before_params, *after_params, expanded]
+    params = [statements.array(seeds), tenant_id, *before_params, *after_params, expanded]
     params += [words.speaker, *bm25_params, *cosine_params, tenant_id]
     return _read(statements.rows(sql, params))
 
@@ -83,8 +84,9 @@ def beside(
         ORDER BY around.step
         """
     found: dict[str, list[str]] = {each: [] for each in ids}
+    params = [statements.array(ids), tenant_id, *before_params, *after_params]
     if ids:
-        for seed, neighbour in statements.rows(sql, [list(ids), tenant_id, *before_params, *after_params]):
+        for seed, neighbour in statements.rows(sql, params):
             found[seed].append(neighbour)
     return found
 
@@ -104,11 +106,9 @@ def _turns(
     )
 
 
-def _read(rows: Sequence[tuple[Any, ...]]) -> tuple[list[Candidate], list[Window]]:
-    candidates = [Candidate._make(known) for _, *known in rows]
-    turns: dict[int, list[tuple[int, int]]] = {}
-    for n, (places, *_) in enumerate(rows):
-        for place in places:
-            seed, step = divmod(place, 5)
-            turns.setdefault(seed, []).append((step - 2, n))
-    return candidates, list(turns.values())
+def _read(rows: Sequence[tuple[Any, ...]]) -> tuple[Candidates, Followers]:
+    if not rows:
+        return NO_CANDIDATES, {}
+    *known, places = zip(*rows, strict=True)
+    at = {place: n for n, own in enumerate(places) for place in own}
+    return Candidates(*known), {n: at[place + 1] for place, n in at.items() if place + 1 in at}

@@ -16,7 +16,17 @@ from datetime import datetime
 from typing import NamedTuple, cast
 
 from memories.mentioned_time import Span
-from memories.relevance import Candidate, Relevance, Relevances, Signals, Term, Window, min_max
+from memories.relevance import (
+    NO_CANDIDATES,
+    Candidate,
+    Candidates,
+    Followers,
+    Relevance,
+    Relevances,
+    Signals,
+    Term,
+    min_max,
+)
 
 POOL_SIZE = 50
 REDUNDANCY = 0.5
@@ -51,8 +61,7 @@ class Weights:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Hit:
+class Hit(NamedTuple):
     """A ranked candidate with the terms of its score, each 0..1."""
 
     candidate: Candidate
@@ -73,9 +82,6 @@ class _Scored(NamedTuple):
     id: str
     place: int
     similarity: float
-    age_days: float
-    decay: float
-    duplicates: tuple[str, ...]
 
 
 class Ranked:
@@ -83,7 +89,7 @@ class Ranked:
 
     def __init__(
         self,
-        candidates: Sequence[Candidate] = (),
+        candidates: Candidates = NO_CANDIDATES,
         *,
         found: Relevances | None = None,
         weights: Weights | None = None,
@@ -94,9 +100,10 @@ class Ranked:
         self._beyond: list[int] = []
         self._candidates, self._found = candidates, found
         if found and weights and now:
-            distinct = _distinct(candidates, found.totals)
-            self._scored = _scored(candidates, found, distinct[:pool_size], weights, now.timestamp())
-            self._beyond = [place for place, _ in distinct[pool_size:]]
+            self._weights, self._now_s = weights, now.timestamp()
+            places, self._copies = _distinct(candidates, found.totals)
+            self._scored = self._pool(places[:pool_size])
+            self._beyond = places[pool_size:]
 
     @property
     def hits(self) -> list[Hit]:
@@ -110,36 +117,62 @@ class Ranked:
     @property
     def beyond(self) -> list[tuple[Relevance, Candidate]]:
         """The candidates beyond the pool, most relevant first."""
-        return [(self._found.at(place), self._candidates[place]) for place in self._beyond if self._found]
+        return [(self._found.at(place), self._candidates.at(place)) for place in self._beyond if self._found]
+
+    def _pool(self, places: Sequence[int]) -> list[_Scored]:
+        """The score of each, best first."""
+        weights, totals = self._weights, cast(Relevances, self._found).totals
+        created_s, importances, ids = (
+            self._candidates.created_s,
+            self._candidates.importances,
+            self._candidates.ids,
+        )
+        pool = []
+        for n, similarity in zip(places, min_max([totals[n] for n in places]), strict=True):
+            score = (
+                weights.similarity * (similarity or 0.0)
+                + weights.importance * importances[n]
+                + weights.decay * self._decay(self._age_days(created_s[n]))
+            )
+            pool.append(_Scored(score, created_s[n], ids[n], n, similarity or 0.0))
+        return sorted(pool, reverse=True)
 
     def _hit(self, scored: _Scored) -> Hit:
-        place = scored.place
+        candidate = self._candidates.at(scored.place)
+        age_days = self._age_days(candidate.created_s)
         return Hit(
-            candidate=self._candidates[place],
-            relevance=cast(Relevances, self._found).at(place),
+            candidate=candidate,
+            relevance=cast(Relevances, self._found).at(scored.place),
             similarity=scored.similarity,
-            age_days=scored.age_days,
-            decay=scored.decay,
+            age_days=age_days,
+            decay=self._decay(age_days),
             score=scored.score,
-            duplicates=scored.duplicates,
+            duplicates=tuple(self._copies.get(candidate.fingerprint, ())),
         )
+
+    def _age_days(self, created_s: float) -> float:
+        """A message from the future (a client's clock that runs ahead) is as fresh as one of now."""
+        return max(0.0, (self._now_s - created_s) / SECONDS_PER_DAY)
+
+    def _decay(self, age_days: float) -> float:
+        return decay(age_days=age_days, half_life_days=self._weights.half_life_days)
 
 
 def rank(
-    candidates: Sequence[Candidate],
+    candidates: Candidates,
     *,
     weights: Weights,
     now: datetime,
-    windows: Iterable[Window] = (),
+    followers: Followers | None = None,
     signals: Signals | None = None,
     span: Span | None = None,
     pool_size: int = POOL_SIZE,
 ) -> Ranked:
     """The pool, best score first, and the rest. Ties go to the newer, then to the greater id: a total order.
 
-    `windows`: who stands beside whom; `span`: the time that the query mentions.
+    `followers`: who comes after whom; `span`: the time that the query mentions.
     """
-    found = Relevances(candidates, windows, signals=signals or Signals(), span=span)
+    found = Relevances(candidates, followers or {}, signals=signals or Signals(), span=span)
     return Ranked(candidates, found=found, weights=weights.normalised(), now=now, pool_size=pool_size)
 
 
@@ -151,7 +184,7 @@ def in_order(hits: Iterable[Hit]) -> list[Hit]:
 def demoted(hit: Hit, *, weights: Weights) -> Hit:
     """The hit as one that says nearly the same as a better one."""
     lost = REDUNDANCY * weights.normalised().similarity * hit.similarity
-    return Hit(**{**hit.__dict__, "score": hit.score - lost, "redundant": True})
+    return hit._replace(score=hit.score - lost, redundant=True)
 
 
 def terms(hit: Hit, *, weights: Weights) -> dict[str, Term]:
@@ -170,46 +203,19 @@ def decay(*, age_days: float, half_life_days: float) -> float:
     return float(2.0 ** (-age_days / half_life_days))
 
 
-def _distinct(candidates: Sequence[Candidate], totals: Sequence[float]) -> list[tuple[int, list[str]]]:
-    """Places, most relevant first, and the ids of those with the same text.
+def _distinct(known: Candidates, totals: Sequence[float]) -> tuple[list[int], dict[int, list[str]]]:
+    """Places, most relevant first, one for each text; and by fingerprint the ids of its other messages.
 
     Of the same text the more relevant, more important, newer one stands for the others.
     """
+    places = range(len(known))
     order = sorted(
-        ((totals[n], each.importance, each.created_s, each.id, n) for n, each in enumerate(candidates)),
-        reverse=True,
+        zip(totals, known.importances, known.created_s, known.ids, places, strict=True), reverse=True
     )
-    kept: dict[int, tuple[int, list[str]]] = {}
-    for *_, n in order:
-        first = kept.setdefault(candidates[n].fingerprint, (n, []))
-        if first[0] != n:
-            first[1].append(candidates[n].id)
-    return list(kept.values())
-
-
-def _scored(
-    candidates: Sequence[Candidate],
-    found: Relevances,
-    pool: Sequence[tuple[int, list[str]]],
-    weights: Weights,
-    now_s: float,
-) -> list[_Scored]:
-    """The pool's terms and scores, best first."""
-    similarities = min_max([found.totals[place] for place, _ in pool])
-    rows = []
-    for (place, duplicates), similarity in zip(pool, similarities, strict=True):
-        each = candidates[place]
-        # A message from the future (a client's clock that runs ahead) is as fresh as one of now.
-        age_days = max(0.0, (now_s - each.created_s) / SECONDS_PER_DAY)
-        fading = decay(age_days=age_days, half_life_days=weights.half_life_days)
-        score = (
-            weights.similarity * (similarity or 0.0)
-            + weights.importance * each.importance
-            + weights.decay * fading
-        )
-        rows.append(
-            _Scored(
-                score, each.created_s, each.id, place, similarity or 0.0, age_days, fading, tuple(duplicates)
-            )
-        )
-    return sorted(rows, reverse=True)
+    kept: dict[int, int] = {}
+    copies: dict[int, list[str]] = {}
+    for *_, message_id, n in order:
+        fingerprint = known.fingerprints[n]
+        if kept.setdefault(fingerprint, n) != n:
+            copies.setdefault(fingerprint, []).append(message_id)
+    return list(kept.values()), copies

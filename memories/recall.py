@@ -89,7 +89,7 @@ def _measure(tenant_id: int, space: EmbeddingSpace, *, k: int, queries: int) -> 
     shares, times, exact_times = [], [], []
     for message_id, vector in _queries(tenant_id, space.id, queries):
         query = vectors.Query(
-            tenant_id=tenant_id, space_id=space.id, vector=vectors.literal(vector), limit=k + 1
+            tenant_id=tenant_id, space_id=space.id, vector=vectors.sent(vector), limit=k + 1
         )
         exact, took = _answer(vectors.exactly_nearest, query, besides=message_id)
         exact_times.append(took)

@@ -17,9 +17,9 @@ Without word matches the vectors' shares fill the lexical one's place, and a can
 words alone. Constants: measured on two kinds of chats (docs/ranking.md).
 """
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import NamedTuple
 
 from memories.mentioned_time import Span, closeness
@@ -29,6 +29,8 @@ SESSION_GAP_HOURS = 6
 # Offset in the conversation -> what a neighbour there lends, as a share of its own.
 LENT_WORDS = {-2: 0.25, -1: 0.5, 1: 0.5, 2: 0.25}
 LENT_COSINE = {-2: 0.5, -1: 1.0, 1: 0.5, 2: 0.25}
+_GAP_SECONDS = SESSION_GAP_HOURS * 3600
+_NEVER = (0, -math.inf)
 _COSINES = 1.0 + sum(LENT_COSINE.values())
 
 
@@ -61,8 +63,47 @@ class Candidate(NamedTuple):
     fingerprint: int = 0  # the same for the same text, name and role
 
 
-# A neighbourhood: the offsets in the conversation of some candidates, by their places among the candidates.
-Window = Sequence[tuple[int, int]]
+# Who was said right after whom in a conversation, by their places among the candidates.
+Followers = Mapping[int, int]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """All candidates, field by field: a loop over lists takes a third of one over a hundred objects."""
+
+    ids: Sequence[str] = ()
+    conversation_ids: Sequence[str] = ()
+    created_s: Sequence[float] = ()
+    importances: Sequence[float] = ()
+    word_counts: Sequence[int] = ()
+    by_named_speaker: Sequence[bool] = ()
+    own_bm25s: Sequence[float] = ()
+    cosines: Sequence[float | None] = ()
+    fingerprints: Sequence[int] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def at(self, place: int) -> Candidate:
+        """One of them."""
+        return Candidate(
+            id=self.ids[place],
+            conversation_id=self.conversation_ids[place],
+            created_s=self.created_s[place],
+            importance=self.importances[place],
+            word_count=self.word_counts[place],
+            by_named_speaker=self.by_named_speaker[place],
+            own_bm25=self.own_bm25s[place],
+            cosine=self.cosines[place],
+            fingerprint=self.fingerprints[place],
+        )
+
+    def all(self) -> list[Candidate]:
+        """One after the other."""
+        return [self.at(place) for place in range(len(self))]
+
+
+NO_CANDIDATES = Candidates()
 
 
 class Term(NamedTuple):
@@ -94,29 +135,29 @@ class Relevance(NamedTuple):
 class Relevances:
     """All candidates' signals: `totals` in the candidates' order, and the terms of one by its place.
 
-    Signals are columns, because an answer needs the rows of few candidates.
+    Signals are columns too: an answer needs the rows of few candidates.
     """
 
     def __init__(
         self,
-        candidates: Sequence[Candidate],
-        windows: Iterable[Window],
+        candidates: Candidates,
+        followers: Followers,
         *,
         signals: Signals,
         span: Span | None,
     ) -> None:
-        lent, contexts = _lent(candidates, windows)
         self._candidates, self._signals = candidates, signals
+        bm25, cosines = self._candidates.own_bm25s, self._candidates.cosines
+        lent, contexts = _lent(self._candidates, followers)
         self._lent = [signals.lexical_context * more for more in lent]
-        self._words = _shares_of_best(
-            [each.own_bm25 + more for each, more in zip(candidates, self._lent, strict=True)]
-        )
-        self._vectors = min_max([each.cosine for each in candidates])
-        self._contexts = min_max(contexts)
+        self._words = _shares_of_best([own + more for own, more in zip(bm25, self._lent, strict=True)])
+        self._vectors, self._contexts = min_max(cosines), min_max(contexts)
         self._any_word = any(self._words)
-        self._times = [closeness(span, each.created_s) if span else 0.0 for each in candidates]
+        self._times = (
+            [closeness(span, each) for each in candidates.created_s] if span else [0.0] * len(candidates)
+        )
         bases = self._bases()
-        self._sessions = _best_of_sessions(candidates, bases)
+        self._sessions = _best_of_sessions(self._candidates, bases)
         self.totals = [
             base + signals.session * session for base, session in zip(bases, self._sessions, strict=True)
         ]
@@ -132,22 +173,33 @@ class Relevances:
             vector=self._vectors[place],
             vector_context=self._contexts[place],
             context_bm25=self._lent[place],
-            speaker=float(self._candidates[place].by_named_speaker),
+            speaker=float(self._candidates.by_named_speaker[place]),
             time=self._times[place],
             session=self._sessions[place],
         )
 
     def _bases(self) -> list[float]:
         """Everything but the session, which is made of these."""
-        columns = zip(self._candidates, self._words, self._vectors, self._contexts, self._times, strict=True)
+        speaker, time = self._signals.speaker, self._signals.time
+        alone, *_ = self._shares(None)
+        lexical, near, around = self._shares(0.0)
+        known = zip(
+            self._words,
+            self._vectors,
+            self._contexts,
+            self._candidates.by_named_speaker,
+            self._times,
+            strict=True,
+        )
         return [
-            share[0] * word
-            + share[1] * (vector or 0.0)
-            + share[2] * (context or 0.0)
-            + self._signals.speaker * each.by_named_speaker
-            + self._signals.time * time
-            for each, word, vector, context, time in columns
-            for share in (self._shares(vector),)
+            (
+                alone * word
+                if vector is None or context is None
+                else lexical * word + near * vector + around * context
+            )
+            + speaker * named
+            + time * close
+            for word, vector, context, named, close in known
         ]
 
     def _shares(self, vector: float | None) -> tuple[float, float, float]:
@@ -177,37 +229,28 @@ def min_max(values: Sequence[float | None]) -> list[float | None]:
     return [None if value is None else (value - low) / span if span > 0 else 1.0 for value in values]
 
 
-def _lent(
-    candidates: Sequence[Candidate], windows: Iterable[Window]
-) -> tuple[list[float], list[float | None]]:
-    """Per candidate the BM25 that short enough neighbours lend it, and the mean of its and their cosines.
-
-    Any two turns of a window know their distance, so that a seed's neighbours lend to each other too; two that meet in
-    several windows lend once.
-    """
-    words = [0.0] * len(candidates)
-    more = [0.0] * len(candidates)
-    met = set()
-    for window in windows:
-        for (place, n), (other_place, m) in combinations(window, 2):
-            offset = other_place - place
-            if offset not in LENT_WORDS or (n, m) in met:
+def _lent(known: Candidates, followers: Followers) -> tuple[list[float], list[float | None]]:
+    """Per candidate the BM25 that short enough neighbours lend it, and the mean of its and their cosines."""
+    counts, bm25, cosines = known.word_counts, known.own_bm25s, known.cosines
+    words, more = [0.0] * len(counts), [0.0] * len(counts)
+    second = ((n, followers[m]) for n, m in followers.items() if m in followers)
+    for offset, pairs in ((1, followers.items()), (2, second)):
+        of_later, of_earlier = LENT_WORDS[offset], LENT_WORDS[-offset]
+        to_later, to_earlier = LENT_COSINE[-offset], LENT_COSINE[offset]
+        for n, m in pairs:
+            if counts[n] + counts[m] > CONTEXT_WORDS:
                 continue
-            met |= {(n, m), (m, n)}
-            one, other = candidates[n], candidates[m]
-            if one.word_count + other.word_count > CONTEXT_WORDS:
-                continue
-            words[n] += LENT_WORDS[offset] * other.own_bm25
-            words[m] += LENT_WORDS[-offset] * one.own_bm25
-            if one.cosine is not None and other.cosine is not None:
+            words[n] += of_later * bm25[m]
+            words[m] += of_earlier * bm25[n]
+            earlier, later = cosines[n], cosines[m]
+            if earlier is not None and later is not None:
                 # Its own cosine stands in for a neighbour that is not there or has no vector.
-                more[n] += LENT_COSINE[offset] * (other.cosine - one.cosine)
-                more[m] += LENT_COSINE[-offset] * (one.cosine - other.cosine)
-    cosines = [
-        None if each.cosine is None else each.cosine + lent / _COSINES
-        for each, lent in zip(candidates, more, strict=True)
+                more[n] += to_earlier * (later - earlier)
+                more[m] += to_later * (earlier - later)
+    contexts = [
+        None if own is None else own + lent / _COSINES for own, lent in zip(cosines, more, strict=True)
     ]
-    return words, cosines
+    return words, contexts
 
 
 def _shares_of_best(values: Sequence[float]) -> list[float]:
@@ -215,24 +258,28 @@ def _shares_of_best(values: Sequence[float]) -> list[float]:
     return [value / best if best > 0 else 0.0 for value in values]
 
 
-def _best_of_sessions(candidates: Sequence[Candidate], bases: Sequence[float]) -> list[float]:
+def _best_of_sessions(known: Candidates, bases: Sequence[float]) -> list[float]:
     """Per candidate: its session's best short message over the best session's."""
-    sessions = _sessions(candidates)
-    best = [0.0] * len(candidates)
-    for each, session, base in zip(candidates, sessions, bases, strict=True):
-        if each.word_count <= CONTEXT_WORDS and base > best[session]:
+    sessions = _sessions(known)
+    best = [0.0] * len(sessions)
+    for count, session, base in zip(known.word_counts, sessions, bases, strict=True):
+        if count <= CONTEXT_WORDS and base > best[session]:
             best[session] = base
     shares = _shares_of_best(best)
     return [shares[session] for session in sessions]
 
 
-def _sessions(candidates: Sequence[Candidate]) -> list[int]:
+def _sessions(known: Candidates) -> list[int]:
     """Per candidate the number of its session: a conversation's candidates without a gap of more than 6 hours."""
-    order = sorted((each.conversation_id, each.created_s, n) for n, each in enumerate(candidates))
-    sessions = [0] * len(candidates)
-    session, last = 0, ("", 0.0)
-    for conversation, created_s, n in order:
-        if conversation != last[0] or created_s - last[1] > SESSION_GAP_HOURS * 3600:
-            session += bool(n != order[0][2])
-        sessions[n], last = session, (conversation, created_s)
+    sessions = [0] * len(known)
+    latest: dict[
+        str, tuple[int, float]
+    ] = {}  # of each conversation: the session, and when it was last heard of
+    count = 0
+    order = sorted(zip(known.created_s, range(len(sessions)), known.conversation_ids, strict=True))
+    for created_s, n, conversation in order:
+        session, before = latest.get(conversation, _NEVER)
+        if created_s - before > _GAP_SECONDS:
+            session, count = count, count + 1
+        sessions[n], latest[conversation] = session, (session, created_s)
     return sessions

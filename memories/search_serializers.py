@@ -12,12 +12,12 @@ from memories.fields import BoundedTextField, ChoiceField, MetadataField, Number
 from memories.filter_grammar import read_filter
 from memories.filters import Parts
 from memories.lexical import idf
-from memories.models import MessageFields
 from memories.query import MAX_BYTES
 from memories.ranking import Weights, terms
 from memories.relevance import Relevance, signal_terms
 from memories.search import MODES, Answer, Found, weights_of
 from memories.serializers import FiltersIn, PlaceIn, PlaceOut, StrictSerializer, as_placed
+from memories.whole_messages import WholeMessage
 from tenants.models import Tenant
 
 TOP_K_MAX = 100
@@ -255,10 +255,10 @@ def _as_hit(found: Found, weights: Weights, *, explain: bool, placed: bool) -> d
     return hit | ({"explain": as_terms(found, weights)} if explain else {})
 
 
-def as_message(message: MessageFields) -> dict[str, Any]:
+def as_message(message: WholeMessage) -> dict[str, Any]:
     """A message as FoundOut describes it."""
     return {
-        "id": str(message.id),
+        "id": message.id,
         "external_id": message.external_id or None,
         "conversation_id": message.conversation_id,
         "user_id": message.user_id or None,

@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.fields import SkipField
 
 from memories.fields import (
     BoundedTextField,
@@ -17,7 +18,8 @@ from memories.fields import (
 )
 from memories.filters import MessageFilters
 from memories.ingest import NewMessage
-from memories.models import ArchivedMessage, MessageFields, Role
+from memories.models import Message, Role
+from memories.whole_messages import WholeMessage
 from tenants.requests import StrictSerializer as StrictSerializer
 
 CONTENT_BYTES = 64 * 1024
@@ -62,6 +64,16 @@ class MessagePatch(StrictSerializer):
     pinned = serializers.BooleanField(required=False)
 
 
+class ArchivedField(serializers.BooleanField):
+    """Said of archived messages only."""
+
+    def get_attribute(self, instance: Any) -> bool:
+        """True, or SkipField."""
+        if getattr(instance, "archived_at", None) is None:
+            raise SkipField
+        return True
+
+
 class StoredOut(serializers.Serializer[Any]):
     """The answer to storing: what a caller needs next."""
 
@@ -71,7 +83,7 @@ class StoredOut(serializers.Serializer[Any]):
     importance = serializers.FloatField()
     created_at = serializers.DateTimeField()
     embedding_status = serializers.ChoiceField(choices=["pending", "ready", "failed"])
-    archived = serializers.BooleanField(
+    archived: serializers.BooleanField = ArchivedField(
         required=False, help_text="True: it was stored before, and is in the archive."
     )
 
@@ -153,9 +165,9 @@ def as_new_message(values: Mapping[str, Any]) -> NewMessage:
     return NewMessage(**{name: value for name, value in values.items() if name in _OF_A_MESSAGE})
 
 
-def as_placed(message: MessageFields) -> dict[str, Any]:
+def as_placed(message: Message | WholeMessage) -> dict[str, Any]:
     """Where the message is, as PlaceOut describes it."""
-    if not isinstance(message, ArchivedMessage):
+    if isinstance(message, Message) or message.archived_at is None:
         return {"archived": False}
     return {"archived": True, "archived_at": message.archived_at, "archive_reason": message.reason}
 

@@ -5,17 +5,15 @@ under the same name: the conditions that `filters` makes go on working, and Post
 where each has its own indexes. So there is one search, and the archive costs nothing where it is not asked for.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any, cast
 from uuid import UUID
 
-from memories import statements
-from memories.models import ArchivedMessage, Message, MessageFields
-from memories.querysets import FAILED, PENDING, READY
+from memories import statements, whole_messages
+from memories.models import Message
+from memories.whole_messages import WholeMessage
 
 Ids = Sequence[str]
 Sql = tuple[str, list[Any]]
@@ -25,19 +23,6 @@ _MEMORY = ("memories_message", "")
 _ARCHIVE = ("memories_archivedmessage AS memories_message", "AND deleted_at IS NULL")
 # An archived vector is in bucket 0, which is always searched: codebooks are made of live vectors, and may be gone.
 _VECTOR_COLUMNS = "tenant_id, message_id, space_id, part, {} AS bucket, embedding"
-# No job and no vector: the space came while it was away, and it gets its job when it comes back.
-_ARCHIVED = """
-    SELECT {columns},
-           CASE WHEN job.buried THEN '{failed}' WHEN job.buried IS NULL AND EXISTS (
-               SELECT FROM memories_archivedembedding e JOIN memories_embeddingspace s ON s.id = e.space_id AND s.active
-               WHERE e.tenant_id = m.tenant_id AND e.message_id = m.id AND e.part = 0) THEN '{ready}'
-           ELSE '{pending}' END
-    FROM memories_archivedmessage m LEFT JOIN LATERAL (
-        SELECT bool_or(j.buried_at IS NOT NULL) AS buried
-        FROM jsonb_to_recordset(m.jobs) AS j(space_id smallint, buried_at timestamptz)
-        JOIN memories_embeddingspace s ON s.id = j.space_id AND s.active) AS job ON true
-    WHERE m.tenant_id = %s::bigint AND m.id = ANY(%s::uuid[]) AND m.deleted_at IS NULL
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +36,7 @@ class Tables:
     messages: str
     embeddings: str
     parts: Sequence[tuple[str, str]]
-    readers: Sequence[Callable[[int, Ids], Sequence[MessageFields]]]
+    readers: Sequence[Callable[[int, Ids], Sequence[WholeMessage]]]
 
     def newest(self, tenant_id: int, filters: Sql, *, limit: int) -> list[tuple[UUID, datetime]]:
         """Ids of the newest messages that pass, with their created_at, newest first. One statement."""
@@ -74,45 +59,21 @@ class Tables:
             return firsts[0], given
         return f"{' UNION ALL '.join(firsts)} ORDER BY {order} LIMIT {int(limit)}", given
 
-    def whole(self, tenant_id: int, ids: Ids) -> dict[str, MessageFields]:
-        """Id -> message with its `embedding_status`, as far as they are there."""
-        found: dict[str, MessageFields] = {}
+    def whole(self, tenant_id: int, ids: Ids) -> dict[str, WholeMessage]:
+        """Id -> message, as far as they are there."""
+        found: dict[str, WholeMessage] = {}
         for read in self.readers:
             missing = [each for each in ids if each not in found]
             if missing:
-                found.update((str(row.id), row) for row in read(tenant_id, missing))
+                found.update((row.id, row) for row in read(tenant_id, missing))
         return found
-
-
-def _live(tenant_id: int, ids: Ids) -> Sequence[Message]:
-    return Message.objects.whole(tenant_id, ids)
-
-
-def _archived(tenant_id: int, ids: Ids) -> Sequence[ArchivedMessage]:
-    sql, names = _archived_sql()
-    found = []
-    for *values, job_state in statements.rows(sql, [tenant_id, list(ids)]):
-        message = ArchivedMessage.from_db("default", names, values)
-        message.metadata = json.loads(cast(str, message.metadata))
-        message.__dict__["job_state"] = job_state
-        found.append(message)
-    return found
-
-
-@cache
-def _archived_sql() -> Sql:
-    """The statement, and the attributes that its columns fill, followed by the embedding status."""
-    unread = {"document", "language", "stored_at", "word_count", "last_recalled_at", "jobs"}
-    names = [field.attname for field in ArchivedMessage._meta.concrete_fields if field.attname not in unread]
-    columns = ", ".join("m.metadata::text" if name == "metadata" else f"m.{name}" for name in names)
-    return _ARCHIVED.format(columns=columns, failed=FAILED, ready=READY, pending=PENDING), names
 
 
 LIVE = Tables(
     messages="memories_message",
     embeddings="memories_messageembedding",
     parts=[_MEMORY],
-    readers=(_live,),
+    readers=(whole_messages.live,),
 )
 # Whole rows are read once more from the memory: what was restored between the two looks is there.
 WITH_ARCHIVE = Tables(
@@ -122,7 +83,7 @@ WITH_ARCHIVE = Tables(
     embeddings=f"""(SELECT {_VECTOR_COLUMNS.format("bucket")} FROM memories_messageembedding UNION ALL
                     SELECT {_VECTOR_COLUMNS.format("0")} FROM memories_archivedembedding
                     WHERE searchable) AS memories_messageembedding""",
-    readers=(_live, _archived, _live),
+    readers=(whole_messages.live, whole_messages.archived, whole_messages.live),
 )
 _OF: Mapping[bool, Tables] = {False: LIVE, True: WITH_ARCHIVE}
 

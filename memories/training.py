@@ -49,7 +49,7 @@ def due_tenants(space: EmbeddingSpace) -> list[int]:
 def tend(tenant_id: int, *, space: EmbeddingSpace, seconds: float) -> bool:
     """Bring the tenant's buckets up to date for about so many seconds; whether all is done.
 
-    Training is not broken off: a second for 100,000 vectors, half a minute for millions. False as well when another
+    Training is not broken off: seconds for 100,000 vectors, half a minute for millions. False as well when another
     trainer is at work anywhere.
     """
     until = time.monotonic() + seconds

@@ -21,9 +21,10 @@ from memories.context_serializers import (
     as_wanted_beside,
 )
 from memories.filters import all_of, where_sql
-from memories.models import Message, MessageFields
+from memories.models import Message
 from memories.serializers import as_placed
 from memories.tables import LIVE, Tables, tables
+from memories.whole_messages import WholeMessage
 from tenants.auth import require_scope, tenant_of
 from tenants.models import Scope, Tenant
 from tenants.requests import Conflict as Conflict
@@ -183,14 +184,14 @@ def _tenant(request: Request) -> Tenant:
     return tenant_of(caller_of(request), values.get("tenant_id"))
 
 
-def _message(tenant: Tenant, message_id: UUID, where: Tables) -> MessageFields:
+def _message(tenant: Tenant, message_id: UUID, where: Tables) -> WholeMessage:
     found = where.whole(tenant.id, [str(message_id)])
     if not found:
         raise NotFound(NO_MESSAGE)
     return found[str(message_id)]
 
 
-def _as_message(message: MessageFields, *, placed: bool) -> dict[str, Any]:
+def _as_message(message: WholeMessage, *, placed: bool) -> dict[str, Any]:
     body = dict(serializers.MessageOut(message).data)
     return body | as_placed(message) if placed else body
 

@@ -15,10 +15,11 @@ from django.db.models import Q
 
 from memories import exclusion, lexical, ranking, search
 from memories.filters import Parts, all_of
-from memories.models import ArchivedMessage, Message, MessageFields
+from memories.models import Message
 from memories.querysets import READY
 from memories.relevance import Candidate, Relevance, Term, signal_terms
 from memories.tables import LIVE, WITH_ARCHIVE, Tables
+from memories.whole_messages import WholeMessage
 from tenants.models import Tenant
 
 
@@ -66,7 +67,7 @@ class Why:
     that it would have had to beat, and `loses_by` the term where it falls behind most.
     """
 
-    message: MessageFields
+    message: WholeMessage
     answer: search.Answer
     top_k: int
     query_words: Sequence[str]
@@ -121,7 +122,7 @@ def explain(
     words = lexical.in_message(tenant.id, str(message_id), answer.words, WITH_ARCHIVE)
     why = Why(message=message, answer=answer, top_k=top_k, query_words=words)
     later = [] if as_of is None else [(exclusion.AS_OF, Q(created_at__lte=as_of))]
-    why.excluded_by = exclusion.failing(message, [*later, *parts])
+    why.excluded_by = exclusion.failing(tenant.id, message.id, [*later, *parts])
     if _judge_excluded(why, tables):
         return why
     why.candidate = _candidate(answer, message)
@@ -138,7 +139,7 @@ def explain(
     return why
 
 
-def _read(tenant: Tenant, message_id: UUID) -> MessageFields:
+def _read(tenant: Tenant, message_id: UUID) -> WholeMessage:
     found = WITH_ARCHIVE.whole(tenant.id, [str(message_id)])
     if not found:
         raise Message.DoesNotExist
@@ -147,7 +148,7 @@ def _read(tenant: Tenant, message_id: UUID) -> MessageFields:
 
 def _judge_excluded(why: Why, tables: Tables) -> bool:
     """Whether the search could not have found it at all."""
-    if isinstance(why.message, ArchivedMessage) and tables is LIVE:
+    if why.message.archived_at is not None and tables is LIVE:
         why.judge(Verdict.ARCHIVED, exclusion.about_archived(why.message, why.excluded_by))
     elif why.excluded_by:
         verdict = Verdict.LATER_THAN_AS_OF if exclusion.AS_OF in why.excluded_by else Verdict.FILTERED
@@ -157,9 +158,9 @@ def _judge_excluded(why: Why, tables: Tables) -> bool:
     return True
 
 
-def _candidate(answer: search.Answer, message: MessageFields) -> Candidate | None:
-    wanted = str(message.id)
-    return next((each for each in answer.gathered.candidates if each.id == wanted), None)
+def _candidate(answer: search.Answer, message: WholeMessage) -> Candidate | None:
+    wanted = message.id
+    return next((each for each in answer.gathered.candidates.all() if each.id == wanted), None)
 
 
 def _judge_candidate(why: Why) -> None:
@@ -238,7 +239,7 @@ def _judge_beyond(why: Why, standing: Standing) -> None:
 
 def _judge_missed(why: Why, candidate: Candidate) -> None:
     gathered = why.answer.gathered
-    taken = {each.id: each for each in gathered.candidates}
+    taken = {each.id: each for each in gathered.candidates.all()}
     bm25s = [taken[each].own_bm25 for each in gathered.by_words if each in taken]
     cosines = [taken[each].cosine for each in gathered.by_vector if each in taken]
     missed = why.missed = Missed(

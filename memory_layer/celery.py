@@ -3,8 +3,7 @@
 import os
 
 from celery import Celery
-from celery.signals import beat_init, setup_logging, worker_init
-from django.db import connections
+from celery.signals import setup_logging
 
 from memory_layer.celery_settings import CELERY
 
@@ -19,10 +18,3 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def keep_our_logging(**_: object) -> None:
     """Django has set logging up already; without a receiver Celery would put its own handlers over it."""
-
-
-@worker_init.connect
-@beat_init.connect
-def drop_the_pool(**_: object) -> None:
-    """The pool is for web threads: Celery closes it at every task boundary, and a fork would share its sockets."""
-    connections["default"].settings_dict["OPTIONS"].pop("pool", None)

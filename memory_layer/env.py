@@ -51,7 +51,6 @@ class Env(BaseModel):
     database_url: str = Field("postgresql://memory@localhost/memory", repr=False)
     redis_url: str = Field("redis://localhost:6379/0", repr=False)
     database_prepare: bool = True  # off behind a pooler that does not know prepared statements
-    database_pool_size: int = Field(8, ge=1, le=200)  # connections of one web process
 
     # embeddings
     embedding_provider: Literal[

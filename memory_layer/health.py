@@ -15,7 +15,6 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from psycopg_pool import PoolTimeout
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -67,7 +66,7 @@ class HealthView(APIView):
 def _guarded(name: str, probe: Callable[[], Part]) -> Part:
     try:
         return {"part": name} | probe()
-    except (DatabaseError, PoolTimeout) as error:
+    except DatabaseError as error:
         return {
             "part": name,
             "ok": False,

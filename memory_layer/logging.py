@@ -67,7 +67,6 @@ def logging_config(*, level: str, output: str) -> dict[str, Any]:
             "httpx": {"level": "WARNING"},
             "httpx2": {"level": "WARNING"},
             "openai": {"level": "WARNING"},
-            "psycopg.pool": {"level": "ERROR"},
         },
     }
 

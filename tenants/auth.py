@@ -111,7 +111,7 @@ def tenant_of(caller: Caller, name: str | None, *, may_create: bool = False) -> 
 def _named_tenant(name: str | None, *, may_create: bool) -> Tenant:
     if not name:
         raise NotFound("An operator's request must name its tenant_id.")
-    tenant = remembered.TENANTS.remembered(name, Tenant.objects.filter(name=name).first)
+    tenant = remembered.TENANTS.remembered(name, lambda: Tenant.objects.filter(name=name).first())
     if tenant is None and may_create:
         tenant, _ = Tenant.objects.get_or_create(name=name)
     if tenant is None:

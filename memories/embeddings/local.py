@@ -19,12 +19,22 @@ class LocalProvider:
                 f"the local model has {DIMENSIONS} dimensions: set MEMORY_EMBEDDING_DIMENSIONS={DIMENSIONS}",
                 fault=Fault.SETUP,
             )
-        self._encoder = _load(config.model)
+        encoder = _load(config.model)
+        self._tokenizer, self._table = encoder.tokenizer, encoder.embedding
+        self._tokenizer.no_padding()
 
     def embed(self, texts: Sequence[str]) -> list[Vector]:
-        """One vector per text."""
-        vectors: list[Vector] = self._encoder.embed(list(texts), norm=False).tolist()
-        return vectors
+        """One vector per text: the mean of its tokens' vectors.
+
+        The library's own embed() gives the same, for texts padded to one length. That takes 0.1 ms more for a query.
+        """
+        encoded = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [self._mean(each.ids) for each in encoded]
+
+    def _mean(self, tokens: Sequence[int]) -> Vector:
+        """All zeros for no tokens."""
+        mean: Vector = (self._table[tokens].sum(axis=0) / max(len(tokens), 1)).tolist()
+        return mean
 
 
 def _load(model: str) -> Any:

@@ -5,7 +5,7 @@ from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from pgvector.django import HalfVectorField
 
-from memories.models.messages import MessageFields
+from memories.models.messages import MessageFields, index_terms
 from memories.models.vectors import EmbeddingSpace
 from tenants.models import Tenant
 
@@ -27,7 +27,6 @@ class ArchivedMessage(MessageFields):
     deletion_reason = models.TextField(blank=True, default="")
     last_recalled_at = models.DateTimeField(null=True)
     jobs = models.JSONField(default=list, help_text="Its embedding jobs as they were.")
-    archived = True  # as answers say it
 
     class Meta:
         indexes = [
@@ -56,7 +55,7 @@ class ArchivedMessage(MessageFields):
                 name="archived_external_id",
                 condition=models.Q(external_id__isnull=False),
             ),
-            GinIndex(fields=["document"], name="archived_document", gin_pending_list_limit=256),
+            GinIndex(index_terms(), name="archived_terms", gin_pending_list_limit=256),
         ]
 
 

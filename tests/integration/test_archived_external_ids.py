@@ -138,7 +138,7 @@ def test_one_that_is_being_archived_is_replayed(bot, acme, lisbon):
         leaving = [archive.Leaving(message_id=each, policy="old", reason="old") for each in ids]
         archive.to_archive(tenant_id=acme.id, leaving=leaving, run_id=None, now=timezone.now())
         writer.start()
-    assert [(each.message.id, each.replayed) for each in stored] == [(lisbon.id, True)]
+    assert [(each.message.id, each.replayed) for each in stored] == [(str(lisbon.id), True)]
     assert not Message.objects.exists()
     assert ArchivedMessage.objects.get().id == lisbon.id
     assert not EmbeddingJob.objects.exists()

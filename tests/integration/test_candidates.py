@@ -218,3 +218,54 @@ def test_where_the_rarest_word_is_common_two_words_together_find_first(bot, acme
     remember(acme, "the zebra under the lamp", conversation="both")
     tasks.drain()
     assert contents(ask(bot, query="zebra lamp", mode="text"))[0] == "the zebra under the lamp"
+
+
+def test_where_the_rarest_words_are_common_those_that_hold_most_of_them_find_first(bot, acme, monkeypatch):
+    """Ten rows are scored, of twenty with any two of the words."""
+    monkeypatch.setattr(lexical, "MATCHES_AT_MOST", 10)
+    for two in ("lamp zebra", "zebra piano", "piano lamp"):
+        for number in range(20):
+            remember(acme, f"{two} {number}", conversation=f"{two} {number}")
+    remember(acme, "piano, zebra, lamp", conversation="all")
+    tasks.drain()
+    first = contents(ask(bot, query="zebra piano lamp", mode="text"))[0]
+    assert first == "piano, zebra, lamp"
+
+
+def test_tenants_whose_words_have_the_same_hash_stay_apart(bot, acme, globex):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            CREATE OR REPLACE FUNCTION memories_terms(tenant_id bigint, words text[]) RETURNS bigint[]
+            LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT ARRAY(SELECT 7::bigint FROM unnest(words)) $$
+            """
+        )
+    remember(globex, "the zebra of globex")
+    remember(acme, "the zebra of acme", "no such animal")
+    found = contents(ask(bot, query="zebra", mode="text"))
+    assert found[0] == "the zebra of acme"
+    assert "the zebra of globex" not in found
+
+
+def test_words_are_looked_up_in_the_index_however_common_they_are(bot, acme):
+    remember(acme, *(f"the lamp of room {n}" for n in range(300)))
+    tasks.drain()
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE memories_message")
+    with CaptureQueriesContext(connection) as captured:
+        ask(bot, query="lamp", mode="text", top_k=1)
+    look = next(query for query in captured.captured_queries if "memories_terms(" in query["sql"])
+    with psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(f"EXPLAIN {look['sql']}".encode(), look["params"])
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Bitmap Index Scan on message_terms" in plan
+
+
+@pytest.mark.parametrize("few", [0, 1000])
+def test_few_that_pass_a_filter_are_read_and_of_many_the_index(bot, acme, monkeypatch, few):
+    monkeypatch.setattr(lexical, "FEW", few)
+    remember(acme, *(f"the lamp of room {n}" for n in range(20)), conversation="one")
+    remember(acme, "a lamp elsewhere", "a lamp and a zebra", conversation="two")
+    tasks.drain()
+    answer = ask(bot, query="zebra lamp", mode="text", top_k=20, conversation_id="two")
+    assert contents(answer) == ["a lamp and a zebra", "a lamp elsewhere"]

@@ -164,8 +164,8 @@ def test_a_deleted_tenant_takes_its_codebook_along(acme):
 def test_the_command_says_what_it_did(acme, globex):
     chat(acme)
     chat(globex, 60)
-    assert run("train_codebooks", "--tenant", "acme") == "acme: 22 buckets, done\n"
-    assert run("train_codebooks") == "globex: 15 buckets, done\n"
+    assert run("train_codebooks", "--tenant", "acme") == "acme: 44 buckets, done\n"
+    assert run("train_codebooks") == "globex: 31 buckets, done\n"
     assert run("train_codebooks") == ""
     with pytest.raises(CommandError, match="There is no tenant 'nobody'"):
         run("train_codebooks", "--tenant", "nobody")

@@ -168,6 +168,17 @@ def test_metrics_count_messages_and_jobs(operator, bot, acme, django_capture_on_
     assert after["memory_jobs_oldest_age_seconds"] >= 0
 
 
+def test_metrics_count_answers_by_view_and_status(operator, bot):
+    bot.get("/v1/memory/search", query="tea")
+    bot.get("/v1/memory/search")
+    text = operator.get("/metrics").content.decode()
+    for status in (200, 400):
+        labels = f'method="GET",status="{status}",view="search"'
+        assert f"django_http_responses_total_by_status_view_method_total{{{labels}}}" in text
+    assert 'django_http_requests_latency_seconds_by_view_method_count{method="GET",view="search"}' in text
+    assert "before_middlewares" not in text
+
+
 def test_metrics_never_label_by_what_clients_choose(operator, bot):
     bot.post("/v1/messages", HELLO | {"conversation_id": "xylophone-7391"})
     bot.get("/v1/messages", conversation_id="xylophone-7391")

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
-from memories import caching, ingest, jobs, tasks
+from memories import caching, ingest, jobs, tasks, whole_messages
 from memories.embeddings import EmbeddingError, Fault, embed
 from memories.models import EmbeddingJob, EmbeddingSpace, Message, MessageEmbedding
 from tests.factories import remember
@@ -80,7 +80,7 @@ def test_a_refused_text_is_buried_alone(acme, monkeypatch):
     job = EmbeddingJob.objects.get()
     assert job.message_id == messages[-1].id
     assert job.buried_at is not None
-    [row] = Message.objects.whole(acme.id, [messages[-1].id])
+    [row] = whole_messages.live(acme.id, [str(messages[-1].id)])
     assert row.embedding_status == "failed"
 
 

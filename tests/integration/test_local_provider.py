@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from memories.embeddings import EmbeddingError, checked
+from memories.embeddings import EmbeddingError, checked, local
 from memories.embeddings.base import ProviderConfig
 from memories.embeddings.local import LocalProvider
 
@@ -28,6 +28,17 @@ def test_it_knows_what_words_mean(provider):
     near = similarity(provider, "my dog is ill", "the puppy needs a vet")
     far = similarity(provider, "my dog is ill", "the quarterly tax report")
     assert near > far + 0.1
+
+
+def test_its_vectors_are_the_library_s_own(provider):
+    texts = [
+        "my dog is ill",
+        "a much longer text about the puppy that needed a vet, and about nothing else",
+        "",
+    ]
+    own = local._load("l2_supercat").embed(texts, norm=False).tolist()
+    for vector, expected in zip(provider.embed(texts), own, strict=True):
+        assert vector == pytest.approx(expected, abs=1e-6)
 
 
 def test_it_never_asks_the_network(provider, monkeypatch):

@@ -125,7 +125,7 @@ def test_racing_writers_of_one_external_id_store_it_once(acme):
     def write() -> None:
         barrier.wait()
         [message] = remember(acme, "only once", external_id="race")
-        ids.append(message.id)
+        ids.append(str(message.id))
         connection.close()
 
     threads = [threading.Thread(target=write) for _ in range(8)]

@@ -46,7 +46,7 @@ def test_it_works(acme, globex, operator):
     tasks.train_codebooks()
     assert gauge(operator) == {}
     said = run().splitlines()
-    assert said[0].startswith("acme: recall@10 1.000 over 100 queries, 22 of 22 buckets, ")
+    assert said[0].startswith("acme: recall@10 1.000 over 100 queries, 44 of 44 buckets, ")
     assert said[1:] == ["globex: searched exactly"]
     assert gauge(operator) == {"minimum": 1.0, "mean": 1.0}
 

@@ -14,7 +14,7 @@ from tests.factories import remember
 # tenant.
 EXEMPT = {"tenants_apikey", "memories_termchange"}
 # The outbox is worked off across tenants, in the order in which jobs fall due.
-ACROSS_TENANTS = {"job_due", "message_document", "message_metadata", "archived_document"}
+ACROSS_TENANTS = {"job_due", "message_terms", "message_metadata", "archived_terms"}
 
 
 def owned_tables() -> list[str]:

@@ -1,5 +1,6 @@
 """include_archived=true: archived messages are found beside the others, by all that finds those."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,9 +8,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from memories import archive, candidates, search, tasks, training
-from memories.models import ArchivedMessage, Centroid, EmbeddingJob, Message
+from memories import archive, candidates, search, tables, tasks, training
+from memories.models import Centroid, EmbeddingJob, Message
 from memories.spaces import active_space
+from memories.tables import WITH_ARCHIVE
 from tests.answers import problem_of
 from tests.factories import remember
 from tests.integration.test_archive import archive_all, restore_all
@@ -186,15 +188,15 @@ def test_a_message_that_moves_in_the_middle_is_in_the_answer(reader, acme, harbo
 
 def test_one_restored_between_the_two_looks_for_its_row_is_found(reader, acme, harbour, monkeypatch):
     archive_all(acme, harbour)
-    whole = type(Message.objects.all()).whole
+    live, archived, _ = WITH_ARCHIVE.readers
 
-    def whole_then_restore(self, *args):
-        found = whole(self, *args)
-        if ArchivedMessage.objects.exists():
-            restore_all(acme)
+    def live_then_restore(*args):
+        found = live(*args)
+        restore_all(acme)
         return found
 
-    monkeypatch.setattr(type(Message.objects), "whole", whole_then_restore)
+    moved = replace(WITH_ARCHIVE, readers=(live_then_restore, archived, live))
+    monkeypatch.setitem(tables._OF, True, moved)
     [hit] = hits(reader, include_archived=True)
     assert (hit["id"], hit["archived"]) == (str(harbour.id), False)
 

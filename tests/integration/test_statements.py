@@ -1,9 +1,10 @@
 """The statements of search, as PostgreSQL sees them."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from memories import search, statements, tasks
@@ -65,6 +66,41 @@ def test_a_plan_is_kept_for_a_minute_at_most(db, monkeypatch):
             texts += statements.rows("SELECT current_query()", [])
     assert len(captured.captured_queries) == 1
     assert len({text for (text,) in texts}) == 2
+
+
+def test_a_statement_reads_each_answer_by_its_own_types(db):
+    """The cursor kept for a text must not read by what it knows of the answer before."""
+    for value in (7, "seven", [1.5], None):
+        assert statements.rows("SELECT %s", [value]) == [(value,)]
+
+
+def test_a_refused_statement_can_be_asked_again(db):
+    for divisor, expected in ((0, None), (2, [(5,)])):
+        try:
+            with transaction.atomic():
+                found = statements.rows("SELECT 10 / %s::int", [divisor])
+        except DatabaseError:
+            found = None
+        assert found == expected
+
+
+def test_a_new_connection_has_cursors_of_its_own(db):
+    assert statements.rows("SELECT 1", []) == [(1,)]
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(_in_a_connection_of_its_own).result() == [(1,)]
+
+
+def _in_a_connection_of_its_own():
+    try:
+        return statements.rows("SELECT 1", [])
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("text", ['a "b"', "c\\d", "{e,f}", "", "ÄÖ'; --", "NULL"])
+def test_an_array_holds_any_text(db, text):
+    given = [text, "and another"]
+    assert statements.rows("SELECT %s::text[]", [statements.array(given)]) == [(given,)]
 
 
 def test_what_the_database_refuses_is_django_s_error(db):

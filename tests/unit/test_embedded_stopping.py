@@ -13,6 +13,8 @@ from memory_layer.embedded.stopping import StopSignals
 def signals() -> Iterator[StopSignals]:
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        signal.signal(number, signal.SIG_DFL)  # the tests may run under nohup themselves
     listening = StopSignals()
     listening.install()
     yield listening

@@ -48,7 +48,6 @@ def test_nothing_set_means_a_development_machine_with_the_local_model():
         ("MEMORY_TENANT_AUTO_CREATE", "perhaps"),
         ("MEMORY_DATABASE_URL", "mysql://localhost/memory"),
         ("MEMORY_REDIS_URL", "localhost:6379"),
-        ("MEMORY_DATABASE_POOL_SIZE", "0"),
         ("MEMORY_EMBEDDING_PROVIDER", "opnai"),
         ("MEMORY_EMBEDDING_DIMENSIONS", "1281"),
         ("MEMORY_EMBEDDING_TIMEOUT_SECONDS", "0"),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memories.ranking import POOL_SIZE, Weights, decay, demoted, in_order, rank, terms
-from memories.relevance import Candidate, signal_terms
+from memories.relevance import Candidate, Candidates, signal_terms
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 DEFAULT = Weights(similarity=0.6, importance=0.3, decay=0.1, half_life_days=30)
@@ -30,18 +30,21 @@ def ids(ranked) -> list[int]:
     return [int(hit.candidate.id) for hit in ranked.hits]
 
 
+def ranking(candidates, **others):
+    """By the default weights, now."""
+    return rank(Candidates(*zip(*candidates, strict=True)), **{"weights": DEFAULT, "now": NOW} | others)
+
+
 def test_the_worked_example():
     """docs/ranking.md works these three by hand."""
     ago = NOW - timedelta(days=30)
-    ranked = rank(
+    ranked = ranking(
         [
             candidate(1, own_bm25=4.0, cosine=0.8, said_at=ago, conversation_id="ab"),
             candidate(2, cosine=0.5, importance=1.0, said_at=ago, conversation_id="ab"),
             candidate(3, own_bm25=1.0, cosine=0.2),
         ],
-        windows=[[(0, 0), (1, 1)]],
-        weights=DEFAULT,
-        now=NOW,
+        followers={0: 1},
     )
     first, second, third = (hit.relevance for hit in ranked.hits)
     assert (first.lexical, second.lexical, third.lexical) == (1.0, 0.5, 0.25)
@@ -59,33 +62,31 @@ def test_decay_halves_every_half_life(age_days, expected):
 
 
 def test_a_message_from_the_future_is_as_fresh_as_now():
-    [hit] = rank([candidate(1, said_at=NOW + timedelta(hours=5))], weights=DEFAULT, now=NOW).hits
+    [hit] = ranking([candidate(1, said_at=NOW + timedelta(hours=5))]).hits
     assert hit.decay == 1.0
 
 
 def test_only_the_pool_is_ranked_and_the_rest_is_known():
     """The 51st by relevance is out, however important it is."""
     many = [candidate(n, cosine=1 - n / 100) for n in range(1, POOL_SIZE + 1)]
-    ranked = rank([*many, candidate(99, cosine=0.01, importance=1.0)], weights=DEFAULT, now=NOW)
+    ranked = ranking([*many, candidate(99, cosine=0.01, importance=1.0)])
     assert len(ranked.hits) == POOL_SIZE
     assert 99 not in ids(ranked)
     assert [one.id for _, one in ranked.beyond] == ["099"]
 
 
 def test_nothing_comes_of_nothing():
-    assert rank([], weights=DEFAULT, now=NOW).hits == []
+    assert ranking([]).hits == []
 
 
 def test_the_same_text_counts_once_and_the_more_important_stands_for_it():
-    ranked = rank(
+    ranked = ranking(
         [
             candidate(1, cosine=0.5, fingerprint=7),
             candidate(2, cosine=0.5, fingerprint=7, importance=0.9),
             candidate(3, cosine=0.1),
             candidate(4, cosine=0.4, fingerprint=7),
         ],
-        weights=DEFAULT,
-        now=NOW,
     )
     assert ids(ranked) == [2, 3]
     assert ranked.hits[0].duplicates == ("001", "004")
@@ -93,10 +94,8 @@ def test_the_same_text_counts_once_and_the_more_important_stands_for_it():
 
 def test_a_repeat_loses_half_of_its_similarity():
     """0.6*1 + 0.3*0.5 + 0.1*1 = 0.85, less 0.5 * 0.6*1 = 0.55: behind 0.6*0.75 + 0.25 = 0.7."""
-    hits = rank(
+    hits = ranking(
         [candidate(1, cosine=0.9), candidate(2, cosine=0.7), candidate(3, cosine=0.1)],
-        weights=DEFAULT,
-        now=NOW,
     ).hits
     moved = demoted(hits[0], weights=DEFAULT)
     assert moved.score == pytest.approx(0.55)
@@ -108,7 +107,7 @@ def test_a_repeat_loses_half_of_its_similarity():
 
 def test_weights_are_brought_to_one():
     doubled = Weights(similarity=1.2, importance=0.6, decay=0.2, half_life_days=30)
-    [hit] = rank([candidate(1, cosine=0.5)], weights=doubled, now=NOW).hits
+    [hit] = ranking([candidate(1, cosine=0.5)], weights=doubled).hits
     assert hit.score == pytest.approx(0.6 + 0.15 + 0.1)
 
 
@@ -150,8 +149,8 @@ def test_scores_lie_between_0_and_1_and_terms_add_up(rows):
         )
         for n, (cosine, own, named, importance, conversation, words) in enumerate(rows)
     ]
-    windows = [[(-1, n - 1), (0, n), (1, n + 1)] for n in range(1, len(rows) - 1)]
-    hits = rank(candidates, windows=windows, weights=DEFAULT, now=NOW).hits
+    followers = {n: n + 1 for n in range(len(rows) - 1)}
+    hits = ranking(candidates, followers=followers).hits
     assert len(hits) == min(len(rows), POOL_SIZE)
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
     for hit in hits:

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from memories.mentioned_time import Span
-from memories.relevance import SESSION_GAP_HOURS, Candidate, Relevances, Signals
+from memories.relevance import SESSION_GAP_HOURS, Candidate, Candidates, Relevances, Signals
 
 DAY_S = 86400.0
 
@@ -16,34 +16,28 @@ def candidate(number: int, **known) -> Candidate:
     return Candidate(id=str(number), **usual | known)
 
 
-def found(*candidates, windows=(), signals=None, span=None) -> list:
-    relevances = Relevances(candidates, windows, signals=signals or Signals(), span=span)
+def found(*candidates, followers=None, signals=None, span=None) -> list:
+    known = Candidates(*zip(*candidates, strict=True))
+    relevances = Relevances(known, followers or {}, signals=signals or Signals(), span=span)
     return [relevances.at(place) for place in range(len(candidates))]
 
 
 def test_a_match_lends_to_the_two_turns_on_each_side():
     """The match has 4: 4, its neighbours 2 and 1 of that, over the best."""
     turns = [candidate(n, own_bm25=4.0 if n == 2 else 0.0) for n in range(5)]
-    window = [(n - 2, n) for n in range(5)]
-    assert [each.lexical for each in found(*turns, windows=[window])] == [0.25, 0.5, 1.0, 0.5, 0.25]
+    followers = {n: n + 1 for n in range(4)}
+    assert [each.lexical for each in found(*turns, followers=followers)] == [0.25, 0.5, 1.0, 0.5, 0.25]
 
 
 def test_neighbours_of_a_seed_lend_to_each_other():
     turns = [candidate(1, own_bm25=4.0), candidate(2), candidate(3)]
-    window = [(-1, 0), (0, 1), (1, 2)]
-    assert found(*turns, windows=[window])[2].context_bm25 == 1.0
+    assert found(*turns, followers={0: 1, 1: 2})[2].context_bm25 == 1.0
 
 
 @pytest.mark.parametrize(("words", "lent"), [(110, 2.0), (111, 0.0)])
 def test_long_messages_neither_lend_nor_take(words, lent):
     turns = [candidate(1, own_bm25=4.0), candidate(2, word_count=words)]
-    assert found(*turns, windows=[[(0, 0), (1, 1)]])[1].context_bm25 == lent
-
-
-def test_two_that_meet_twice_lend_once():
-    turns = [candidate(1, own_bm25=4.0), candidate(2)]
-    window = [(0, 0), (1, 1)]
-    assert found(*turns, windows=[window, window])[1].context_bm25 == 2.0
+    assert found(*turns, followers={0: 1})[1].context_bm25 == lent
 
 
 def test_without_neighbours_the_vector_s_context_is_the_vector():
@@ -53,7 +47,7 @@ def test_without_neighbours_the_vector_s_context_is_the_vector():
 
 def test_a_near_turn_before_lifts_the_one_after_it():
     turns = [candidate(1, cosine=0.9), candidate(2, cosine=0.2), candidate(3, cosine=0.2)]
-    after, apart = found(*turns, windows=[[(0, 0), (1, 1)]])[1:]
+    after, apart = found(*turns, followers={0: 1})[1:]
     assert after.vector == apart.vector == 0.0
     assert after.vector_context > apart.vector_context == 0.0
 
@@ -137,7 +131,7 @@ def test_each_signal_can_be_turned_off(name):
         candidate(2, conversation_id="c", own_bm25=1.0, cosine=0.2, created_s=3 * DAY_S),
         candidate(3, cosine=0.5, created_s=90 * DAY_S),
     ]
-    usual = {"windows": [[(0, 0), (1, 1)]], "span": Span(date(1970, 1, 1), date(1970, 1, 1))}
+    usual = {"followers": {0: 1}, "span": Span(date(1970, 1, 1), date(1970, 1, 1))}
     on, off = found(*turns, **usual), found(*turns, **usual, signals=replace(Signals(), **{name: 0.0}))
     assert [each.total for each in on] != pytest.approx([each.total for each in off])
 

@@ -27,7 +27,7 @@ ALTER TABLE memories_archivedembedding
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('memories', '0007_metadata_index'),
+        ('memories', '0009_drop_document_index'),
         ('tenants', '0003_search_settings'),
     ]
 
@@ -99,7 +99,7 @@ class Migration(migrations.Migration):
                 ('tenant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to='tenants.tenant')),
             ],
             options={
-                'indexes': [models.Index(fields=['tenant', 'conversation_id', 'created_at', 'id'], name='archived_conversation'), models.Index(fields=['tenant', 'archived_at', 'id'], name='archived_at'), models.Index(condition=models.Q(('user_id', ''), _negated=True), fields=['tenant', 'user_id', 'created_at'], name='archived_user'), models.Index(fields=['tenant', 'archived_by'], name='archived_by_run'), models.Index(condition=models.Q(('deleted_at__isnull', False)), fields=['tenant', 'deleted_at'], name='archived_deleted'), models.Index(condition=models.Q(('external_id__isnull', False)), fields=['tenant', 'external_id'], name='archived_external_id'), django.contrib.postgres.indexes.GinIndex(fields=['document'], gin_pending_list_limit=256, name='archived_document')],
+                'indexes': [models.Index(fields=['tenant', 'conversation_id', 'created_at', 'id'], name='archived_conversation'), models.Index(fields=['tenant', 'archived_at', 'id'], name='archived_at'), models.Index(condition=models.Q(('user_id', ''), _negated=True), fields=['tenant', 'user_id', 'created_at'], name='archived_user'), models.Index(fields=['tenant', 'archived_by'], name='archived_by_run'), models.Index(condition=models.Q(('deleted_at__isnull', False)), fields=['tenant', 'deleted_at'], name='archived_deleted'), models.Index(condition=models.Q(('external_id__isnull', False)), fields=['tenant', 'external_id'], name='archived_external_id'), models.Index(condition=models.Q(('deleted_at__isnull', True)), fields=['tenant', 'created_at', 'id'], name='archived_created'), django.contrib.postgres.indexes.GinIndex(models.Func('tenant_id', models.Func('document', function='tsvector_to_array'), function='memories_terms'), gin_pending_list_limit=256, name='archived_terms')],
             },
         ),
         # The tables go with their models on the way back.
