@@ -26,7 +26,7 @@ run: $(VENV)/.run ## install, start the embedded servers, serve on http://localh
 test: $(VENV)/.dev ## install, run all tests against embedded servers (ARGS="-k search")
 	@$(PY) -m pytest $(ARGS)
 
-bench: $(VENV)/.dev ## speed, cost, load, full answers, ingest, retention of a whole running stack (PARTS="cost load", PLANS=file)
+bench: $(VENV)/.dev ## speed, cost, load, full answers, ingest, retention, limits of a whole running stack (PARTS="cost load", PLANS=file)
 	@$(PY) -m tests.benchmarks $(PARTS) $(PLANS:%=--plans %)
 
 bench-quality: $(VENV)/.dev ## what searches find, and what each signal is worth (DATASET=locomo.json, MODEL=folder)

@@ -2,14 +2,16 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from rest_framework.exceptions import ValidationError as ApiValidationError
 
-from memories import caching, ingest, reembedding, replay
+from memories import caching, ingest, quotas, reembedding, replay
 from memories.fields import MetadataField
 from memories.models import EmbeddingJob, EmbeddingSpace, Message
+from tenants.admin_pages import ShowsContent, TenantOwned
 
 
 class MessageForm(forms.ModelForm):
@@ -24,21 +26,8 @@ class MessageForm(forms.ModelForm):
             raise ValidationError([str(detail) for detail in error.detail]) from error
 
 
-class ShownBySearch(admin.ModelAdmin):
-    """Rows of a tenant that a search's answer shows: remembered answers end with them."""
-
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        super().delete_model(request, obj)
-        caching.forget_answers([obj.tenant_id])
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        tenant_ids = set(queryset.values_list("tenant_id", flat=True))
-        super().delete_queryset(request, queryset)
-        caching.forget_answers(tenant_ids)
-
-
 @admin.register(Message)
-class MessageAdmin(ShownBySearch):
+class MessageAdmin(TenantOwned, ShowsContent):
     """Read and browse. Text is changed through the API, which embeds it again."""
 
     form = MessageForm
@@ -92,7 +81,20 @@ class MessageAdmin(ShownBySearch):
         """Through the use case: the row as the page read it may be stale."""
         changes = {name: form.cleaned_data[name] for name in form.changed_data}
         if changes:
-            ingest.edit(tenant=obj.tenant, message_id=obj.id, changes=changes)
+            try:
+                ingest.edit(tenant=obj.tenant, message_id=obj.id, changes=changes)
+            except quotas.QuotaExceeded as error:
+                raise PermissionDenied(str(error)) from error
+
+    def delete_model(self, request: HttpRequest, obj: Message) -> None:
+        """Through the use case."""
+        ingest.delete(tenant=obj.tenant, message_id=obj.id)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
+        """All of them or none."""
+        with transaction.atomic():
+            for message in queryset.select_related("tenant").order_by("id"):
+                ingest.delete(tenant=message.tenant, message_id=message.id)
 
     @admin.display(description="content")
     def short_content(self, message: Message) -> str:
@@ -105,7 +107,7 @@ class MessageAdmin(ShownBySearch):
 
 
 @admin.register(EmbeddingJob)
-class EmbeddingJobAdmin(ShownBySearch):
+class EmbeddingJobAdmin(TenantOwned):
     """What waits for its vector, and why."""
 
     list_display = [
@@ -129,6 +131,16 @@ class EmbeddingJobAdmin(ShownBySearch):
         replayed = replay.replay(job_ids=list(queryset.values_list("id", flat=True)))
         said = f"{replayed} buried jobs are due again. Jobs that are not buried were left alone."
         self.message_user(request, said, messages.SUCCESS if replayed else messages.WARNING)
+
+    def delete_model(self, request: HttpRequest, obj: EmbeddingJob) -> None:
+        """An answer's embedding_status comes from it: remembered ones end."""
+        super().delete_model(request, obj)
+        caching.forget_answers([obj.tenant_id])
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[EmbeddingJob]) -> None:
+        tenant_ids = set(queryset.values_list("tenant_id", flat=True))
+        super().delete_queryset(request, queryset)
+        caching.forget_answers(tenant_ids)
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         """Who may see jobs need not be somebody who may spend the provider's time on them."""

@@ -4,19 +4,16 @@ import hashlib
 import secrets
 import struct
 import threading
-import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar, cast
 
-import structlog
 from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
-from redis.exceptions import RedisError
 
-log = structlog.get_logger(__name__)
+from tenants import shared_redis
 
 _T = TypeVar("_T")
 # Something to be done with a redis-py client or pipeline.
@@ -40,18 +37,7 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
 return 1
 """
-# After a failure Redis is left alone for this long: a hanging Redis must not add its time-out to every request.
-QUIET_SECONDS = 5.0
 
-
-@dataclass
-class _Outage:
-    """When this process may ask Redis again (monotonic seconds). A lost update only asks once too often."""
-
-    until: float = 0.0
-
-
-_outage = _Outage()
 # Tenants whose answers could not be made stale while Redis was down.
 _missed: set[int] = set()
 _missed_lock = threading.Lock()
@@ -259,13 +245,10 @@ def _repeat_missed() -> None:
 
 
 def _ask(call: Callable[[], _T]) -> _T | None:
-    if time.monotonic() < _outage.until:
-        return None
-    try:
-        if _missed:
-            _repeat_missed()
-        return call()
-    except RedisError as error:
-        _outage.until = time.monotonic() + QUIET_SECONDS
-        log.warning("cache_unavailable", error=type(error).__name__)
-        return None
+    return shared_redis.ask(lambda: _after_missed(call))
+
+
+def _after_missed(call: Callable[[], _T]) -> _T:
+    if _missed:
+        _repeat_missed()
+    return call()

@@ -14,7 +14,6 @@ from django.db.models import Q
 from memories import metrics, neighbourhood, search
 from memories.embeddings.batches import cut
 from memories.filters import NO_CONDITION, where_sql
-from memories.models import Message
 from memories.prompt_block import NEIGHBOUR, RECENT, RELEVANT, Block, Memory, Relevant, fill
 from memories.query import MAX_BYTES
 from memories.ranking import Weights
@@ -115,7 +114,9 @@ def build(
     )
 
 
-def build_beside(*, tenant: Tenant, message: Message | WholeMessage, wanted: Wanted) -> Context | None:
+def build_beside(
+    *, tenant: Tenant, message_id: str, content: str, conversation_id: str, wanted: Wanted
+) -> Context | None:
     """The context for replying to a stored message, without the message itself; None if it could not be built.
 
     The message is committed, so whatever goes wrong here must not make its sender believe that it is not.
@@ -123,14 +124,14 @@ def build_beside(*, tenant: Tenant, message: Message | WholeMessage, wanted: Wan
     try:
         return build(
             tenant=tenant,
-            text=cut(message.content, MAX_BYTES),
-            conversation_id=message.conversation_id,
+            text=cut(content, MAX_BYTES),
+            conversation_id=conversation_id,
             wanted=wanted,
-            present={str(message.id)},
+            present={message_id},
         )
     except Exception as error:
         metrics.CONTEXTS_LOST.inc()
-        log.error("context_lost", message=str(message.id), error=type(error).__name__)
+        log.error("context_lost", message=message_id, error=type(error).__name__)
         return None
 
 

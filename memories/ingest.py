@@ -1,5 +1,6 @@
 """Storing, editing and deleting messages: each message and its embedding job in one transaction."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,12 +10,16 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from memories import caching, importance, metrics, outbox, suppression, tasks
+from memories import caching, importance, metrics, outbox, quotas, suppression, tasks
 from memories.models import Message
 from memories.spaces import active_space
 from memories.tables import WITH_ARCHIVE
 from memories.whole_messages import WholeMessage
+from tenants import audit
+from tenants.audit_actions import AuditAction
 from tenants.models import Tenant
+
+HOLDER_LOOKS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +74,7 @@ class Erased(Exception):
 def store(*, tenant: Tenant, messages: Sequence[NewMessage]) -> list[Stored]:
     """Store all of them in one transaction, in order; a known external_id answers with its first row.
 
-    Raises ExternalIdConflict or Erased, and then nothing is stored.
+    Raises ExternalIdConflict, Erased or quotas.QuotaExceeded, and then nothing is stored.
     """
     now = timezone.now()
     rows = [_row(tenant, new, now) for new in messages]
@@ -80,23 +85,30 @@ def store(*, tenant: Tenant, messages: Sequence[NewMessage]) -> list[Stored]:
             raise Erased(refused)
         stored = _with_first_rows(tenant, rows, inserted)
         if inserted:
+            quotas.enforce(tenant)
             caching.forget_answers([tenant.id])
             transaction.on_commit(lambda: _after_commit(len(inserted)))
     return stored
 
 
 def edit(*, tenant: Tenant, message_id: UUID, changes: Mapping[str, Any]) -> Message:
-    """Change content, metadata, importance or pinned; raises Message.DoesNotExist.
+    """Change content, metadata, importance or pinned; raises Message.DoesNotExist, or quotas.QuotaExceeded if it grew.
 
     A new text is scored (unless its importance was given) and embedded again; the old vector serves until then.
     """
     with transaction.atomic():
         message = Message.objects.for_tenant(tenant.id).select_for_update(no_key=True).get(id=message_id)
         text_changed = "content" in changes and changes["content"] != message.content
+        changed = [name for name, value in changes.items() if getattr(message, name) != value]
+        size = _size(message)
         for name, value in changes.items():
             setattr(message, name, value)
         _rescore(message, changes, text_changed=text_changed)
         message.save(update_fields=[*changes, "importance", "importance_is_explicit", "word_count"])
+        if _size(message) > size:
+            quotas.enforce(tenant)
+        if changed:
+            _note(AuditAction.MESSAGE_EDIT, tenant, message_id, audit.fields(changed))
         caching.forget_answers([tenant.id])
         if text_changed:
             outbox.enqueue_again(message)
@@ -106,10 +118,18 @@ def edit(*, tenant: Tenant, message_id: UUID, changes: Mapping[str, Any]) -> Mes
 
 def delete(*, tenant: Tenant, message_id: UUID) -> bool:
     """Delete a message with its vector and jobs (the database cascades); whether it was there."""
-    deleted, _ = Message.objects.for_tenant(tenant.id).filter(id=message_id).delete()
-    if deleted:
-        caching.forget_answers([tenant.id])
+    with transaction.atomic():
+        deleted, _ = Message.objects.for_tenant(tenant.id).filter(id=message_id).delete()
+        if deleted:
+            _note(AuditAction.MESSAGE_DELETE, tenant, message_id)
+            caching.forget_answers([tenant.id])
     return bool(deleted)
+
+
+def _note(
+    action: AuditAction, tenant: Tenant, message_id: UUID, changes: Mapping[str, Any] | None = None
+) -> None:
+    audit.record(action, tenant_id=tenant.id, of="message", id=message_id, changes=changes)
 
 
 def _with_first_rows(tenant: Tenant, rows: Sequence[Message], inserted: Collection[UUID]) -> list[Stored]:
@@ -121,10 +141,7 @@ def _with_first_rows(tenant: Tenant, rows: Sequence[Message], inserted: Collecti
     refused = [row.external_id for row in rows if row.id not in inserted]
     if not refused:
         return [Stored(message=row, replayed=False) for row in rows]
-    ids = outbox.holders([each for each in refused if each is not None], tenant_id=tenant.id)
-    # In the archive and here too, as a restore may leave it: the one that is here goes by that name.
-    found = sorted(WITH_ARCHIVE.whole(tenant.id, ids).values(), key=lambda each: each.archived_at is None)
-    holders = {holder.external_id: holder for holder in found}
+    holders = _holders(tenant, [each for each in refused if each is not None])
     conflicts = [
         index
         for index, row in enumerate(rows)
@@ -138,6 +155,19 @@ def _with_first_rows(tenant: Tenant, rows: Sequence[Message], inserted: Collecti
         )
         for row in rows
     ]
+
+
+def _holders(tenant: Tenant, external_ids: Sequence[str]) -> dict[str | None, WholeMessage]:
+    """External id -> the message that holds it. One that is moving between memory and archive is looked for again."""
+    holders: dict[str | None, WholeMessage] = {}
+    for _ in range(HOLDER_LOOKS):
+        ids = outbox.holders(external_ids, tenant_id=tenant.id)
+        # In the archive and here too, as a restore may leave it: the one that is here goes by that name.
+        found = sorted(WITH_ARCHIVE.whole(tenant.id, ids).values(), key=lambda each: each.archived_at is None)
+        holders |= {holder.external_id: holder for holder in found}
+        if holders.keys() >= set(external_ids):
+            break
+    return holders
 
 
 def _says_the_same(holder: WholeMessage | None, row: Message) -> bool:
@@ -164,6 +194,11 @@ def _row(tenant: Tenant, new: NewMessage, now: datetime) -> Message:
         word_count=words,
         created_at=new.created_at or now,
     )
+
+
+def _size(message: Message) -> int:
+    """About the bytes that count: enough to tell whether there are more than before."""
+    return len(message.content.encode()) + len(json.dumps(message.metadata, ensure_ascii=False).encode())
 
 
 def _after_commit(count: int) -> None:

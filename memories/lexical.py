@@ -162,7 +162,7 @@ def _looked_up(tenant_id: int, way: Look, filters: Sql, tables: Tables) -> Sql:
         f"""SELECT tenant_id, id, document, word_count FROM {tables.messages}
             WHERE memories_terms(tenant_id, tsvector_to_array(document)) {operator}
                   (SELECT memories_terms(%s::bigint, %s::text[])) {passes}""",
-        [tenant_id, lexemes, *([tenant_id, *params] if where else [])],
+        [tenant_id, array(lexemes), *([tenant_id, *params] if where else [])],
     )
 
 

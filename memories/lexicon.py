@@ -29,15 +29,16 @@ _FOLD = """
     WITH taken AS (
         DELETE FROM memories_termchange WHERE id IN (
             SELECT id FROM memories_termchange ORDER BY id LIMIT %(chunk)s)
-        RETURNING tenant_id, messages, words, language, terms
+        RETURNING tenant_id, messages, words, bytes, language, terms
     ), live AS MATERIALIZED (
         SELECT taken.* FROM taken JOIN tenants_tenant t ON t.id = taken.tenant_id FOR KEY SHARE OF t
     ), corpora AS (
-        INSERT INTO memories_corpus AS known (tenant_id, language, messages, words)
-        SELECT tenant_id, language, sum(messages), sum(messages * words) FROM live
+        INSERT INTO memories_corpus AS known (tenant_id, language, messages, words, bytes)
+        SELECT tenant_id, language, sum(messages), sum(messages * words), sum(messages * bytes) FROM live
         GROUP BY tenant_id, language ORDER BY tenant_id, language
         ON CONFLICT (tenant_id, language) DO UPDATE
-        SET messages = known.messages + excluded.messages, words = known.words + excluded.words
+        SET messages = known.messages + excluded.messages, words = known.words + excluded.words,
+            bytes = known.bytes + excluded.bytes
         RETURNING tenant_id, messages
     ), counted AS (
         INSERT INTO memories_termstatistic AS known (tenant_id, term, messages)

@@ -3,6 +3,9 @@
 from prometheus_client import Counter, Histogram
 
 INGESTED = Counter("memory_messages_ingested", "Messages stored")
+QUOTA_REFUSALS = Counter(
+    "memory_quota_refusals", "Writes refused for a quota, by what was used up", ["quota"]
+)
 EMBEDDED = Counter("memory_messages_embedded", "Vectors stored")
 EMBEDDING_FAILURES = Counter(
     "memory_embedding_failures", "Failed provider calls by whose fault it was", ["fault"]

@@ -41,17 +41,21 @@ _TERMS = """
 """
 _CORPORA = """
     WITH counted AS (
-        SELECT language, sum(messages) AS messages, sum(messages * words) AS words FROM (
-            SELECT language, 1 AS messages, word_count AS words FROM memories_message WHERE tenant_id = %(tenant)s
+        SELECT language, sum(messages) AS messages, sum(messages * words) AS words, sum(messages * bytes) AS bytes
+        FROM (
+            SELECT language, 1 AS messages, word_count AS words, memories_bytes(content, metadata) AS bytes
+            FROM memories_message WHERE tenant_id = %(tenant)s
             UNION ALL
-            SELECT language, -messages, words FROM memories_termchange WHERE tenant_id = %(tenant)s) AS each
+            SELECT language, -messages, words, bytes FROM memories_termchange WHERE tenant_id = %(tenant)s) AS each
         GROUP BY language
     ), wrong AS MATERIALIZED (
-        SELECT language, coalesce(counted.messages, 0) AS messages, coalesce(counted.words, 0) AS words
+        SELECT language, coalesce(counted.messages, 0) AS messages, coalesce(counted.words, 0) AS words,
+               coalesce(counted.bytes, 0) AS bytes
         FROM counted FULL JOIN
-            (SELECT language, messages, words FROM memories_corpus WHERE tenant_id = %(tenant)s) AS known
-        USING (language) WHERE (coalesce(counted.messages, 0), coalesce(counted.words, 0))
-                            <> (coalesce(known.messages, 0), coalesce(known.words, 0)))
+            (SELECT language, messages, words, bytes FROM memories_corpus WHERE tenant_id = %(tenant)s) AS known
+        USING (language)
+        WHERE (coalesce(counted.messages, 0), coalesce(counted.words, 0), coalesce(counted.bytes, 0))
+           <> (coalesce(known.messages, 0), coalesce(known.words, 0), coalesce(known.bytes, 0)))
 """
 _CHECKED = " SELECT count(*) FROM wrong"
 _TERMS_REPAIRED = """,
@@ -69,9 +73,10 @@ _CORPORA_REPAIRED = """,
         DELETE FROM memories_corpus
         WHERE tenant_id = %(tenant)s AND language IN (SELECT language FROM wrong WHERE messages = 0)
     ), put AS (
-        INSERT INTO memories_corpus (tenant_id, language, messages, words)
-        SELECT %(tenant)s, language, messages, words FROM wrong WHERE messages <> 0
-        ON CONFLICT (tenant_id, language) DO UPDATE SET messages = excluded.messages, words = excluded.words)
+        INSERT INTO memories_corpus (tenant_id, language, messages, words, bytes)
+        SELECT %(tenant)s, language, messages, words, bytes FROM wrong WHERE messages <> 0
+        ON CONFLICT (tenant_id, language)
+        DO UPDATE SET messages = excluded.messages, words = excluded.words, bytes = excluded.bytes)
     SELECT count(*) FROM wrong
 """
 

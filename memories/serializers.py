@@ -88,6 +88,11 @@ class StoredOut(serializers.Serializer[Any]):
     )
 
 
+_STORED = tuple(StoredOut().fields)
+# What the request says itself.
+_ECHOED = frozenset({"external_id", "conversation_id"})
+
+
 class BatchOut(serializers.Serializer[Any]):
     """In the order of the request."""
 
@@ -163,6 +168,21 @@ class ListIn(FiltersIn, PlaceIn):
 def as_new_message(values: Mapping[str, Any]) -> NewMessage:
     """Validated input -> what ingest takes."""
     return NewMessage(**{name: value for name, value in values.items() if name in _OF_A_MESSAGE})
+
+
+def as_receipt(message: Message | WholeMessage) -> dict[str, Any]:
+    """What of the answer to storing is no text, and no id that the client chose: ready for JSON."""
+    said = StoredOut(message).data
+    return {name: said[name] for name in said if name not in _ECHOED}
+
+
+def as_stored(receipt: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """A receipt and the request that it is for -> the body that StoredOut describes."""
+    return {
+        name: receipt[name] if name in receipt else values.get(name)
+        for name in _STORED
+        if name in receipt or name in _ECHOED
+    }
 
 
 def as_placed(message: Message | WholeMessage) -> dict[str, Any]:

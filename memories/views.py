@@ -7,13 +7,13 @@ from uuid import UUID
 from django.db.models import Q
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.exceptions import APIException, NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
-from memories import context, cursors, ingest, recalls, serializers
+from memories import context, cursors, ingest, quotas, recalls, serializers
 from memories.context_serializers import (
     MessageWithContextIn,
     StoredWithContextOut,
@@ -25,6 +25,7 @@ from memories.models import Message
 from memories.serializers import as_placed
 from memories.tables import LIVE, Tables, tables
 from memories.whole_messages import WholeMessage
+from tenants import idempotency
 from tenants.auth import require_scope, tenant_of
 from tenants.models import Scope, Tenant
 from tenants.requests import Conflict as Conflict
@@ -34,7 +35,6 @@ from tenants.requests import valid as valid
 METADATA_PREFIX = "metadata."
 NO_MESSAGE = "There is no such message."
 NO_CONTEXT = "The message is stored; its context could not be built. Ask POST /v1/memory/context for it."
-REPLAYED = "Idempotent-Replayed"
 ERASED_NAMED = 20
 
 METADATA_PARAMETER = OpenApiParameter(
@@ -42,9 +42,22 @@ METADATA_PARAMETER = OpenApiParameter(
     type=OpenApiTypes.STR,
     description="Only messages whose metadata has this value; repeatable.",
 )
+KEY_PARAMETER = OpenApiParameter(
+    name=idempotency.HEADER,
+    location=OpenApiParameter.HEADER,
+    description="1 to 255 printable ASCII characters. The same request with the same key, within 24 hours, is answered "
+    "with the first answer and stores nothing.",
+)
 TENANT_PARAMETER = OpenApiParameter(
     name="tenant_id", type=OpenApiTypes.STR, description="Needed by operators."
 )
+
+
+class QuotaExceeded(APIException):
+    """The tenant may not store so much."""
+
+    status_code = 403
+    default_code = "quota_exceeded"
 
 
 def valid_query(
@@ -63,27 +76,42 @@ def valid_query(
 class MessagesView(APIView):
     """Store one message; list messages."""
 
-    @extend_schema(request=MessageWithContextIn, responses={201: StoredWithContextOut})
+    @extend_schema(
+        parameters=[KEY_PARAMETER], request=MessageWithContextIn, responses={201: StoredWithContextOut}
+    )
     def post(self, request: Request) -> Response:
         """Store a message. It can be found at once, before its embedding exists.
 
         `return_context`: answered with what `POST /v1/memory/context` says of its text.
         """
-        values = valid(MessageWithContextIn, request.data)
+        values, key = valid(MessageWithContextIn, request.data), idempotency.key_of(request)
         if values.get("return_context"):
             require_scope(caller_of(request), Scope.READ)
-        tenant = tenant_of(caller_of(request), values.get("tenant_id"), may_create=True)
+        tenant = tenant_of(
+            caller_of(request),
+            values.get("tenant_id"),
+            may_create=True,
+            reads=1 if values.get("return_context") else 0,
+        )
         wanted = as_wanted_beside(tenant, values)
-        [stored] = _store(tenant, [values], batch=False)
-        body = dict(serializers.StoredOut(stored.message).data)
+        answer = idempotency.once(tenant=tenant, key=key, do=lambda: _store(tenant, [values], batch=False))
+        [receipt] = answer.kept
+        body = serializers.as_stored(receipt, values)
         if wanted is not None:
-            found = context.build_beside(tenant=tenant, message=stored.message, wanted=wanted)
+            found = context.build_beside(
+                tenant=tenant,
+                message_id=receipt["id"],
+                content=values["content"],
+                conversation_id=values["conversation_id"],
+                wanted=wanted,
+            )
             body["context"] = found and as_context(
                 found, explain=values["context"]["explain"], placed=values["context"]["include_archived"]
             )
             body["context_error"] = None if found else NO_CONTEXT
             recalls.note(tenant_id=tenant.id, message_ids=found.ids if found else [])
-        return Response(body, status=201, headers={REPLAYED: "true"} if stored.replayed else {})
+        replayed = answer.replayed or receipt["replayed"]
+        return Response(body, status=answer.status, headers=idempotency.headers(replayed=replayed))
 
     @extend_schema(
         operation_id="v1_messages_list",
@@ -113,18 +141,20 @@ class MessagesView(APIView):
 class MessageBatchView(APIView):
     """Store many messages."""
 
-    @extend_schema(request=serializers.BatchIn, responses={201: serializers.BatchOut})
+    @extend_schema(
+        parameters=[KEY_PARAMETER], request=serializers.BatchIn, responses={201: serializers.BatchOut}
+    )
     def post(self, request: Request) -> Response:
         """Store up to 1,000 messages in one transaction: all or nothing."""
-        values = valid(serializers.BatchIn, request.data)
+        values, key = valid(serializers.BatchIn, request.data), idempotency.key_of(request)
         names = {row.get("tenant_id", values.get("tenant_id")) for row in values["messages"]}
         if len(names) > 1:
             raise ValidationError({"messages": ["All messages of a batch must be of one tenant."]})
-        tenant = tenant_of(caller_of(request), names.pop(), may_create=True)
-        stored = _store(tenant, values["messages"], batch=True)
-        return Response(
-            serializers.BatchOut({"messages": [each.message for each in stored]}).data, status=201
-        )
+        tenant = tenant_of(caller_of(request), names.pop(), may_create=True, units=len(values["messages"]))
+        rows = values["messages"]
+        answer = idempotency.once(tenant=tenant, key=key, do=lambda: _store(tenant, rows, batch=True))
+        body = {"messages": list(map(serializers.as_stored, answer.kept, rows))}
+        return Response(body, status=answer.status, headers=idempotency.headers(replayed=answer.replayed))
 
 
 @extend_schema(parameters=[TENANT_PARAMETER])
@@ -151,6 +181,8 @@ class MessageView(APIView):
             ingest.edit(tenant=tenant, message_id=message_id, changes=values)
         except Message.DoesNotExist as error:
             raise NotFound(NO_MESSAGE) from error
+        except quotas.QuotaExceeded as error:
+            raise QuotaExceeded(str(error)) from error
         return Response(_as_message(_message(tenant, message_id, LIVE), placed=False))
 
     @extend_schema(responses={204: None})
@@ -161,9 +193,10 @@ class MessageView(APIView):
         return Response(status=204)
 
 
-def _store(tenant: Tenant, rows: list[dict[str, Any]], *, batch: bool) -> list[ingest.Stored]:
+def _store(tenant: Tenant, rows: list[dict[str, Any]], *, batch: bool) -> tuple[int, list[dict[str, Any]]]:
+    """The status and a receipt for each, as idempotency.once() takes them."""
     try:
-        return ingest.store(tenant=tenant, messages=[serializers.as_new_message(row) for row in rows])
+        stored = ingest.store(tenant=tenant, messages=[serializers.as_new_message(row) for row in rows])
     except ingest.ExternalIdConflict as error:
         where = (
             ", ".join(f"messages[{index}].external_id" for index in error.indexes) if batch else "external_id"
@@ -177,6 +210,9 @@ def _store(tenant: Tenant, rows: list[dict[str, Any]], *, batch: bool) -> list[i
             for index, (field, _) in list(error.refused.items())[:ERASED_NAMED]
         ]
         raise Conflict(f"{error.sentence(places)} Nothing was stored.") from error
+    except quotas.QuotaExceeded as error:
+        raise QuotaExceeded(str(error)) from error
+    return 201, [serializers.as_receipt(each.message) | {"replayed": each.replayed} for each in stored]
 
 
 def _tenant(request: Request) -> Tenant:

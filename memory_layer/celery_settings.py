@@ -12,6 +12,7 @@ CODEBOOK_SECONDS = 60
 RECALLS_SECONDS = 60
 # How often tenants are looked for whose last measurement is a day old.
 RECALL_SECONDS = 600
+IDEMPOTENCY_SECONDS = 600
 # How late a retention run may start.
 RETENTION_SECONDS = 60
 # How long PostgreSQL's samples may hold a piece of what was erased, and a minute more.
@@ -60,6 +61,11 @@ CELERY = {
             "task": "memories.tasks.measure_recall",
             "schedule": RECALL_SECONDS,
             "options": {"expires": RECALL_SECONDS},
+        },
+        "forget-idempotency-keys": {
+            "task": "tenants.tasks.forget_idempotency_keys",
+            "schedule": IDEMPOTENCY_SECONDS,
+            "options": {"expires": IDEMPOTENCY_SECONDS},
         },
         "run-due-retention": {
             "task": "retention.tasks.run_due",

@@ -8,27 +8,17 @@ name the variables. Each variable can also be given as NAME_FILE, the path of a 
 import difflib
 import os
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from retention.cron import OFF, read_crontab
+from memory_layer.env_checks import DatabaseUrl, Keys, Proxies, RedisUrl, Schedule, WebAddress, Words
 
 DEVELOPMENT_SECRET_KEY = "development-only-not-a-secret"  # noqa: S105 - production refuses it
 PREFIX = "MEMORY_"
 # A covering b-tree row holds at most 2,704 bytes; a half-precision dimension takes two of them.
 MAX_DIMENSIONS = 1280
-HOPS_MAX = 10
 
 
 class Env(BaseModel):
@@ -39,17 +29,19 @@ class Env(BaseModel):
     # who may come in
     env: Literal["development", "production"] = "development"
     secret_key: SecretStr = SecretStr(DEVELOPMENT_SECRET_KEY)
-    api_keys: list[SecretStr] = []
+    api_keys: Keys = []
     open_access: bool = False
-    allowed_hosts: list[str] = ["localhost", "127.0.0.1", "[::1]"]
-    csrf_trusted_origins: list[str] = []
+    allowed_hosts: Words = ["localhost", "127.0.0.1", "[::1]"]
+    csrf_trusted_origins: Words = []
     tenant_auto_create: bool | None = None
-    trusted_proxies: int | list[IPv4Network | IPv6Network] = 0  # how many, or their networks
+    trusted_proxies: Proxies = 0  # how many, or their networks
+
+    audit_reads: bool = False  # reads of content through the API, too
 
     # the servers behind
     # A URL may hold a password: not in the repr.
-    database_url: str = Field("postgresql://memory@localhost/memory", repr=False)
-    redis_url: str = Field("redis://localhost:6379/0", repr=False)
+    database_url: DatabaseUrl = Field("postgresql://memory@localhost/memory", repr=False)
+    redis_url: RedisUrl = Field("redis://localhost:6379/0", repr=False)
     database_prepare: bool = True  # off behind a pooler that does not know prepared statements
 
     # embeddings
@@ -58,7 +50,7 @@ class Env(BaseModel):
     ] = "local"
     embedding_model: str = ""
     embedding_dimensions: int = Field(256, ge=1, le=MAX_DIMENSIONS)
-    embedding_base_url: str = ""
+    embedding_base_url: WebAddress = ""
     embedding_timeout_seconds: float = Field(20, gt=0, le=300)
     embedding_batch_size: int = Field(256, ge=1, le=2048)
     embedding_lease_seconds: int = Field(60, ge=5, le=3600)
@@ -68,7 +60,7 @@ class Env(BaseModel):
     embedding_breaker_failures: int = Field(5, ge=1, le=1000)
     embedding_breaker_seconds: float = Field(30, ge=1, le=3600)
     openai_api_key: SecretStr = SecretStr("")
-    azure_openai_endpoint: str = ""
+    azure_openai_endpoint: WebAddress = ""
     azure_openai_api_key: SecretStr = SecretStr("")
     azure_openai_api_version: str = "2024-10-21"
     azure_openai_deployment: str = ""
@@ -86,7 +78,19 @@ class Env(BaseModel):
     retention_archive_below_importance: float = Field(0.3, ge=0, le=1)
     retention_delete_archived_after_days: float | None = Field(365, ge=0, le=36500)
     retention_grace_days: float = Field(7, ge=0, le=36500)
-    retention_schedule: str = "17 3 * * *"  # of policies without their own: a crontab line by UTC, or off
+    retention_schedule: Schedule = (
+        "17 3 * * *"  # of policies without their own: a crontab line by UTC, or off
+    )
+
+    # limits of tenants that have none of their own; 0: no limit
+    rate_limit_reads_per_minute: int = Field(0, ge=0, le=1_000_000)
+    rate_limit_writes_per_minute: int = Field(0, ge=0, le=1_000_000)
+    rate_limit_burst_seconds: int = Field(
+        60, ge=1, le=86_400
+    )  # what grows back in that time may be used at once
+    rate_limit_on_outage: Literal["open", "closed"] = "open"  # while Redis is down: let pass, or refuse
+    message_quota: int = Field(0, ge=0, le=10**15)
+    byte_quota: int = Field(0, ge=0, le=10**15)
 
     search_cache_seconds: int = Field(60, ge=0, le=3600)  # how long an answer may be repeated; 0: never
 
@@ -105,71 +109,6 @@ class Env(BaseModel):
     web_workers: int = Field(2, ge=1, le=64)
     web_threads: int = Field(4, ge=1, le=64)
     worker_concurrency: int | None = Field(None, ge=1, le=64)
-
-    @field_validator("api_keys", "allowed_hosts", "csrf_trusted_origins", mode="before")
-    @classmethod
-    def split_commas(cls, value: Any) -> Any:
-        """Lists are written with commas; empty parts are dropped."""
-        return (
-            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-        )
-
-    @field_validator("trusted_proxies", mode="before")
-    @classmethod
-    def proxies_are_counted_or_named(cls, value: Any) -> Any:
-        """`2`, or networks with commas; nothing means none."""
-        parts = [part.strip() for part in str(value).split(",") if part.strip()]
-        if len(parts) == 1 and parts[0] in map(str, range(HOPS_MAX + 1)):
-            return int(parts[0])
-        try:
-            return [ip_network(part) for part in parts] or 0
-        except ValueError as error:
-            raise ValueError(
-                f"must be how many proxies stand before the server (0 to {HOPS_MAX}), or their networks"
-            ) from error
-
-    @field_validator("api_keys")
-    @classmethod
-    def keys_are_long(cls, keys: list[SecretStr]) -> list[SecretStr]:
-        """A short key can be guessed over the network."""
-        if any(len(key.get_secret_value()) < 16 for key in keys):
-            raise ValueError("every key needs at least 16 characters")
-        return keys
-
-    @field_validator("database_url")
-    @classmethod
-    def database_is_postgresql(cls, value: str) -> str:
-        """Only PostgreSQL has pgvector."""
-        if not value.startswith(("postgresql://", "postgres://")):
-            raise ValueError("must start with postgresql://")
-        return value
-
-    @field_validator("redis_url")
-    @classmethod
-    def redis_has_a_scheme(cls, value: str) -> str:
-        """The schemes that redis-py speaks."""
-        if not value.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("must start with redis://, rediss:// or unix://")
-        return value
-
-    @field_validator("embedding_base_url", "azure_openai_endpoint")
-    @classmethod
-    def provider_is_a_web_address(cls, value: str) -> str:
-        """Said now rather than as a provider that never answers."""
-        if value and not value.startswith(("http://", "https://")):
-            raise ValueError("must start with https:// or http://")
-        return value
-
-    @field_validator("retention_schedule")
-    @classmethod
-    def retention_schedule_fires(cls, value: str) -> str:
-        """A schedule that nobody understands would be one that never fires."""
-        if value != OFF:
-            try:
-                read_crontab(value, "UTC")
-            except ValueError as error:
-                raise ValueError(f"{error}. Give a crontab line such as 17 3 * * *, or {OFF}") from error
-        return value
 
     @model_validator(mode="after")
     def failover_is_another_server(self) -> "Env":

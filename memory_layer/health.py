@@ -7,6 +7,7 @@ from typing import Any
 
 import redis
 from django.conf import settings
+from django.core.cache import cache
 from django.core.checks import Error
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
@@ -25,6 +26,7 @@ from memories.embeddings import EmbeddingError, breaker, stand_in
 from memories.embeddings.registry import is_remote
 from memories.spaces import active_space, identity_of
 from memory_layer.celery_settings import SWEEP_SECONDS
+from tenants import shared_redis
 from tenants.models import Scope
 
 Part = dict[str, Any]
@@ -110,6 +112,15 @@ def _redis() -> Part:
         return {"ok": True, "version": client.info("server")["redis_version"]}
 
 
+def _rate_limits() -> Part:
+    """Whether requests can be counted just now, and what becomes of them if not."""
+    on_outage = settings.ENV.rate_limit_on_outage
+    if shared_redis.ask(lambda: cache.has_key("rate-limits")) is not None:
+        return {"ok": True, "on_outage": on_outage}
+    what = "requests of limited tenants are refused" if on_outage == "closed" else "no limit is enforced"
+    return {"ok": False, "on_outage": on_outage, "detail": f"Redis does not answer: {what}."}
+
+
 def _worker() -> Part:
     pulse = caching.last_pulse()
     age = None if pulse is None else round(time.time() - pulse, 1)
@@ -160,6 +171,7 @@ PARTS: dict[str, Callable[[], Part]] = {
     "database": _database,
     "pgvector": _pgvector,
     "redis": _redis,
+    "rate_limits": _rate_limits,
     "worker": _worker,
     "beat": _beat,
     "provider": _provider,

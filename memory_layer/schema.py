@@ -5,6 +5,8 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 
+from tenants import idempotency
+
 PROBLEM = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "request_id"],
@@ -27,12 +29,13 @@ PROBLEM = {
 COMMON = {
     "400": "Bad input: `errors` names each field.",
     "401": "No valid API key.",
-    "403": "The key lacks the scope, or belongs to another tenant.",
+    "403": "The key lacks the scope, or belongs to another tenant; or a quota is used up.",
+    "429": "A rate limit is reached; try again after `Retry-After` seconds.",
     "503": "The database cannot be reached; try again after `Retry-After` seconds.",
 }
 WRITING = {
     "409": "The request contradicts what is stored.",
-    "413": "The body is too large.",
+    "413": "The body, or the batch, is larger than is allowed at once.",
     "415": "The body is not `application/json`.",
 }
 MISSING = {"404": "There is no such thing, or no such tenant."}
@@ -50,6 +53,9 @@ class ProblemAutoSchema(AutoSchema):
         operation = super().get_operation(*args, **kwargs)
         if operation:
             described = COMMON | MISSING | (WRITING if self.method in ("POST", "PATCH", "PUT") else {})
+            parameters = operation.get("parameters", [])
+            if any(parameter["name"] == idempotency.HEADER for parameter in parameters):
+                described |= {"422": "The Idempotency-Key was used for another request."}
             for status, description in described.items():
                 operation["responses"].setdefault(status, _problem(description))
         return operation

@@ -1,5 +1,6 @@
 """Django's settings: the typed environment put into Django's names. No rule of the domain lives here."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict
@@ -22,7 +23,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 APPEND_SLASH = True
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "memory_layer.admin_app.SiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -34,6 +35,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_celery_beat",
+    "axes",
     "django_prometheus",
     "tenants",
     "memories",
@@ -45,6 +47,7 @@ MIDDLEWARE = [
     "memory_layer.http_metrics.HttpMetricsMiddleware",
     "memory_layer.logging.RequestLogMiddleware",
     "memory_layer.parsing.Utf8Middleware",
+    "memory_layer.content_security.ContentSecurityMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "memory_layer.problems.BodyLimitMiddleware",
@@ -54,7 +57,10 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
+if ENV.audit_reads:
+    MIDDLEWARE.append("memory_layer.audit_reads.AuditReadsMiddleware")
 
 TEMPLATES = [
     {
@@ -128,6 +134,18 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+# By address alone: a lock on a name would let anybody lock out anybody.
+AXES_LOCKOUT_PARAMETERS = ["ip_address"]
+AXES_CLIENT_IP_CALLABLE = "memory_layer.log_ins.address_of"
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
+SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENV.production
 SECURE_SSL_REDIRECT = ENV.production
 SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics$"]
@@ -161,8 +179,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    # Runs have a kind too.
-    "ENUM_NAME_OVERRIDES": {"HoldKindEnum": "retention.models.HoldKind"},
+    # Runs have a kind too, policies an action.
+    "ENUM_NAME_OVERRIDES": {
+        "HoldKindEnum": "retention.models.HoldKind",
+        "ActionEnum": "retention.models.Action",
+        "AuditActionEnum": "tenants.audit_actions.AuditAction",
+    },
     "SCHEMA_PATH_PREFIX": "/v1",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "defaultModelsExpandDepth": 0, "persistAuthorization": True},
 }

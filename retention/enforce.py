@@ -26,6 +26,8 @@ from tenants.models import Tenant
 log = structlog.get_logger(__name__)
 
 CHUNK = 1000
+# After a chunk a run rests for as long as that took: it takes half a core at most, and searches go on at their pace.
+REST_SHARE = 1.0
 
 _COUNTED = {
     Step.ARCHIVE: "archived",
@@ -121,10 +123,14 @@ def work(row: RetentionRun, *, seconds: float | None = None, chunk: int = CHUNK)
     try:
         if row.planned is None:
             _plan(row)
-        while _move_chunk(row, chunk):
+        started = time.monotonic()
+        while moved := _move_chunk(row, chunk):
             if until is not None and time.monotonic() > until:
                 runs.release(row)
                 break
+            if moved == chunk:
+                time.sleep(REST_SHARE * (time.monotonic() - started))
+            started = time.monotonic()
     except runs.LeaseLost:
         log.warning("retention_lease_lost", run=str(row.id))
     except DatabaseError as error:
@@ -185,8 +191,8 @@ def _plan(row: RetentionRun) -> None:
         row.save(update_fields=["planned", "kept", "reasons"])
 
 
-def _move_chunk(row: RetentionRun, size: int) -> bool:
-    """Whether there was anything left to move; if not, the run is done."""
+def _move_chunk(row: RetentionRun, size: int) -> int:
+    """How many rows of the plan it used up; 0: there were none left, and the run is done."""
     policies, _ = policies_in(row)
     with transaction.atomic():
         runs.hold(row)
@@ -201,10 +207,10 @@ def _move_chunk(row: RetentionRun, size: int) -> bool:
             _finish(row)
     if not planned:
         metrics.RUNS.labels(row.trigger, row.status).inc()
-        return False
+        return 0
     for (step, _), count in moved.items():
         metrics.ROWS.labels(step.name.lower()).inc(count)
-    return True
+    return len(planned)
 
 
 def _count(row: RetentionRun, policies: Sequence[Policy], moved: moves.Moved, *, planned: int) -> None:

@@ -29,13 +29,18 @@ from retention import barrier, mentions, personal_data
 from retention.models import ErasureReceipt
 from retention.removal import Removal
 from retention.scope import TENANT, Held, Scope
-from tenants import remembered
+from tenants import audit, remembered
+from tenants.audit_actions import AuditAction
 from tenants.models import Tenant
 
 log = structlog.get_logger(__name__)
 
 # So long other processes may take a suspended tenant for an active one.
 REMEMBERED_SECONDS = remembered.SECONDS
+_ERASES = {
+    Subject.USER: AuditAction.USER_ERASE,
+    Subject.CONVERSATION: AuditAction.CONVERSATION_ERASE,
+}
 
 
 def erase_user(*, tenant: Tenant, user_id: str, requested_by: str) -> ErasureReceipt:
@@ -56,9 +61,11 @@ def erase_tenant(*, tenant: Tenant, requested_by: str) -> ErasureReceipt:
     tables = personal_data.tables()
     scope = Scope(tenant_id=tenant.id, kind=TENANT, subject=tenant.name)
     scope.refuse_if_held(tables.holders)
-    if tenant.suspended_at is None:
-        tenant.suspended_at = timezone.now()
-        tenant.save(update_fields=["suspended_at"])
+    with transaction.atomic():
+        if tenant.suspended_at is None:
+            tenant.suspended_at = timezone.now()
+            tenant.save(update_fields=["suspended_at"])
+        _note(AuditAction.TENANT_ERASE, scope)
     sleep(REMEMBERED_SECONDS)
     with transaction.atomic():
         committed = barrier.transaction_id()
@@ -85,10 +92,16 @@ def _erase_subject(tenant: Tenant, kind: Subject, subject: str, requested_by: st
     scope.refuse_if_held(tables.holders)
     with transaction.atomic():
         until = suppression.suppress(tenant_id=tenant.id, kind=kind, subject=subject)
+        _note(_ERASES[kind], scope)
         committed = barrier.transaction_id()
     removal = Removal(scope=replace(scope, until=until), tables=tables)
     named = mentions.Erased(tenant_id=tenant.id, kind=kind, subject=subject, digest=scope.digest)
     return _erase(removal, committed, requested_by, lambda: _rename(named, removal))
+
+
+def _note(action: AuditAction, scope: Scope) -> None:
+    """With the first step that is committed: what is begun is known. What became of it, the receipt says."""
+    audit.record(action, tenant_id=scope.tenant_id, of=scope.kind, id=scope.digest.hex())
 
 
 def _erase(

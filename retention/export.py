@@ -11,8 +11,11 @@ from uuid import UUID
 
 import structlog
 
-from memories import statements
+from memories import statements, suppression
+from memories.models import Subject
 from memories.querysets import FAILED, PENDING, READY
+from tenants import audit
+from tenants.audit_actions import AuditAction
 from tenants.models import Tenant
 
 log = structlog.get_logger(__name__)
@@ -62,8 +65,9 @@ _OF_A_TENANT = "m.id > %(id)s::uuid"
 def lines(*, tenant: Tenant, user_id: str | None = None) -> Iterator[str]:
     """One message a line, each with its line end. The last line is `{"exported": n, "complete": true}`.
 
-    Without that line the export was cut off.
+    Without that line the export was cut off. That there was one is noted before the first line leaves.
     """
+    _note(tenant, user_id)
     sql = _page(_OF_A_TENANT, "id") if user_id is None else _page(_OF_A_USER, "created_at, id")
     given: dict[str, Any] = {"tenant": tenant.id, "user": user_id, "limit": PAGE}
     place: dict[str, Any] = {"id": UUID(int=0), "moment": "-infinity"}
@@ -75,6 +79,14 @@ def lines(*, tenant: Tenant, user_id: str | None = None) -> Iterator[str]:
         place = {"id": rows[-1][0], "moment": rows[-1][1]}
     log.info("exported", tenant=tenant.id, messages=exported, whole_tenant=user_id is None)
     yield json.dumps({"exported": exported, "complete": True}) + "\n"
+
+
+def _note(tenant: Tenant, user_id: str | None) -> None:
+    if user_id is None:
+        audit.record(AuditAction.TENANT_EXPORT, tenant_id=tenant.id, of="tenant", id=tenant.id)
+        return
+    digest = suppression.digest(tenant_id=tenant.id, kind=Subject.USER, subject=user_id)
+    audit.record(AuditAction.USER_EXPORT, tenant_id=tenant.id, of=Subject.USER, id=digest.hex())
 
 
 def _page(condition: str, order: str) -> str:

@@ -4,6 +4,8 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from retention.models import LegalHold
+from tenants import audit
+from tenants.audit_actions import AuditAction
 from tenants.models import Tenant
 
 
@@ -18,6 +20,7 @@ def place(*, tenant: Tenant, kind: str, subject: str, reason: str, by: str) -> L
     try:
         with transaction.atomic():
             hold.save()
+            _note(AuditAction.HOLD_PLACE, tenant, hold.id)
     except IntegrityError as error:
         if "hold_once" not in str(error):
             raise
@@ -28,5 +31,11 @@ def place(*, tenant: Tenant, kind: str, subject: str, reason: str, by: str) -> L
 def release(*, tenant: Tenant, hold_id: int, by: str) -> LegalHold:
     """The policies apply again. Released once: a repeated call changes nothing. Raises LegalHold.DoesNotExist."""
     holds = LegalHold.objects.filter(tenant=tenant, id=hold_id)
-    holds.filter(released_at=None).update(released_at=Now(), released_by=by)
+    with transaction.atomic():
+        if holds.filter(released_at=None).update(released_at=Now(), released_by=by):
+            _note(AuditAction.HOLD_RELEASE, tenant, hold_id)
     return holds.select_related("tenant").get()
+
+
+def _note(action: AuditAction, tenant: Tenant, hold_id: int) -> None:
+    audit.record(action, tenant_id=tenant.id, of="hold", id=hold_id)

@@ -21,6 +21,9 @@ from retention.mentions import MENTIONS
 NOTHING_PERSONAL = {
     "tenants.Tenant": "a customer of the installation and its settings, not an end user",
     "tenants.ApiKey": "keys of programs, with a name that the operator gave",
+    "tenants.IdempotencyRecord": "digests, ids, numbers and times: no text and no id that a client chose",
+    "tenants.SupportTenant": "which tenants a person of the support may see in the admin",
+    "tenants.AuditEvent": "who changed what, with digests for end users; it cannot be changed",
     "memories.EmbeddingSpace": "which models there are",
     "memories.EmbeddingUsage": "tokens and cost of a whole tenant, by day",
     "memories.Centroid": "means of a whole tenant's vectors, made anew by the next training",
@@ -32,6 +35,7 @@ NOTHING_PERSONAL = {
     "retention.RetentionSlot": "when which policy is due next",
     "retention.ErasureReceipt": "counts, times and digests",
     "auth": "accounts of the admin's users",
+    "axes": "failed log-ins to the admin",
     "contenttypes": "names of models",
     "sessions": "log-ins of the admin's users",
     "django_celery_beat": "when which task runs",
@@ -81,8 +85,8 @@ def faults() -> Iterator[str]:
     )
 
 
-# A receipt outlives its tenant.
-_KEPT = {"retention.ErasureReceipt"}
+# What tells of a tenant outlives it, and holds nothing of anybody.
+_KEPT = {"retention.ErasureReceipt", "tenants.AuditEvent"}
 
 
 def _models() -> Iterator[type[Model]]:

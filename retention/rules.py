@@ -1,6 +1,7 @@
 """Making and changing policies, for the API. What a row may hold, the model and its constraints say."""
 
 from collections.abc import Mapping
+from copy import copy
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,8 @@ from retention.models import RetentionPolicy
 from retention.policies import Policy
 from retention.schedule import coming
 from retention.shadows import shadowed
+from tenants import audit
+from tenants.audit_actions import AuditAction
 from tenants.models import Tenant
 
 # Each message is compared with all of them.
@@ -47,19 +50,39 @@ def create(*, tenant: Tenant, values: Mapping[str, Any]) -> RetentionPolicy:
     """
     if _of(tenant).count() >= POLICIES:
         raise NotPossible(f"A tenant has at most {POLICIES} policies.")
-    return _saved(RetentionPolicy(tenant=tenant), values)
+    with transaction.atomic():
+        row = _saved(RetentionPolicy(tenant=tenant), values)
+        note(AuditAction.POLICY_CREATE, row, audit.fields(values))
+    return row
 
 
 def change(*, tenant: Tenant, policy_id: int, values: Mapping[str, Any]) -> RetentionPolicy:
     """Change what is given. Raises as create(), and RetentionPolicy.DoesNotExist."""
     with transaction.atomic():
-        return _saved(RetentionPolicy.objects.select_for_update().get(tenant=tenant, id=policy_id), values)
+        before = RetentionPolicy.objects.select_for_update().get(tenant=tenant, id=policy_id)
+        row = _saved(copy(before), values)
+        if changed := [name for name in values if _field(row, name) != _field(before, name)]:
+            note(AuditAction.POLICY_UPDATE, row, audit.fields(changed))
+    return row
 
 
 def remove(*, tenant: Tenant, policy_id: int) -> bool:
     """Whether there was such a policy. What it did stays in the runs; without policies the default comes back."""
-    removed, _ = _of(tenant).filter(id=policy_id).delete()
-    return bool(removed)
+    with transaction.atomic():
+        row = _of(tenant).select_for_update(of=("self",)).filter(id=policy_id).first()
+        if row is not None:
+            note(AuditAction.POLICY_DELETE, row)
+            row.delete()
+    return row is not None
+
+
+def note(action: AuditAction, row: RetentionPolicy, changes: Mapping[str, Any] | None = None) -> None:
+    """What was done to a policy, for the audit trail."""
+    audit.record(action, tenant_id=row.tenant_id, of="policy", id=row.id, changes=changes)
+
+
+def _field(row: RetentionPolicy, name: str) -> Any:
+    return (row.interval_id, row.crontab_id) if name == SCHEDULE else getattr(row, name)
 
 
 def _of(tenant: Tenant) -> Any:

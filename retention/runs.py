@@ -16,6 +16,8 @@ from django.db.models.functions import Now
 
 from retention import metrics
 from retention.models import PlannedMove, RetentionRun, RunStatus
+from tenants import audit
+from tenants.audit_actions import AuditAction
 from tenants.models import Tenant
 
 log = structlog.get_logger(__name__)
@@ -42,6 +44,7 @@ def create(row: RetentionRun) -> RetentionRun:
     try:
         with transaction.atomic():
             row.save(force_insert=True)
+            _note(row)
     except IntegrityError as error:
         if "run_one_at_a_time" not in str(error):
             raise
@@ -99,6 +102,18 @@ def take(row: RetentionRun) -> bool:
     if taken:
         row.refresh_from_db()
     return bool(taken)
+
+
+def _note(row: RetentionRun) -> None:
+    """What it does, the run's own row counts."""
+    restores = row.kind == RetentionRun.Kind.RESTORE
+    audit.record(
+        AuditAction.RETENTION_RESTORE if restores else AuditAction.RETENTION_RUN,
+        tenant_id=row.tenant_id,
+        of="run",
+        id=row.id,
+        changes={"undoes": str(row.restores)} if row.restores else {},
+    )
 
 
 def _running() -> Any:

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,16 +14,27 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from tenants import lifecycle
-from tenants.models import WEIGHTS, ApiKey, KeyState, Scope, Tenant
+from tenants.admin_pages import Audited, TenantOwned
+from tenants.audit_actions import AuditAction
+from tenants.audit_admin import AuditEventAdmin as AuditEventAdmin  # where Django looks for pages
+from tenants.models import KEY_LIMITS, LIMITS, WEIGHTS, ApiKey, KeyState, Scope, Tenant
+from tenants.people_admin import PersonAdmin as PersonAdmin
 
 # Fields that may be empty, and the installation's setting that then counts.
-INSTALLATION = {f"{name}_weight": f"weight_{name}" for name in WEIGHTS} | {"half_life_days": "half_life_days"}
+INSTALLATION = {f"{name}_weight": f"weight_{name}" for name in WEIGHTS} | {
+    "half_life_days": "half_life_days",
+    "reads_per_minute": "rate_limit_reads_per_minute",
+    "writes_per_minute": "rate_limit_writes_per_minute",
+    "burst_seconds": "rate_limit_burst_seconds",
+    "message_quota": "message_quota",
+    "byte_quota": "byte_quota",
+}
 
 
-class WritesWhatChanged(admin.ModelAdmin):
+class WritesWhatChanged(TenantOwned, Audited):
     """Of a row that somebody else may be changing, or ending, at the same time."""
 
-    def save_model(self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: bool) -> None:
+    def write(self, obj: Any, form: forms.ModelForm, change: bool) -> None:
         obj.save(update_fields=form.changed_data if change else None)
 
 
@@ -30,6 +42,10 @@ class WritesWhatChanged(admin.ModelAdmin):
 class TenantAdmin(WritesWhatChanged):
     """The settings of a tenant: docs/api.md tells what they do."""
 
+    tenant_column = "pk"
+    created = AuditAction.TENANT_CREATE
+    updated = AuditAction.TENANT_UPDATE
+    deleted = AuditAction.TENANT_DELETE
     list_display = ["name", "search_mode", "language", "created_at", "suspended_at"]
     list_filter = [("language", admin.AllValuesFieldListFilter), ("suspended_at", admin.EmptyFieldListFilter)]
     search_fields = ["name"]
@@ -49,7 +65,20 @@ class TenantAdmin(WritesWhatChanged):
             },
         ),
         ("Embedding", {"fields": ["embedding_budget_usd"]}),
+        (
+            "Limits",
+            {
+                "fields": LIMITS,
+                "description": "Refused beyond them, with a reason; nothing that is stored is lost. 0: no limit.",
+            },
+        ),
     ]
+
+    def note(self, action: AuditAction, obj: Tenant, changes: Mapping[str, Any] | None = None) -> None:
+        """A suspension by its name, whatever else was changed with it."""
+        if "suspended_at" in (changes or {}).get("fields", []):
+            action = AuditAction.TENANT_SUSPEND if obj.suspended_at else AuditAction.TENANT_RESUME
+        lifecycle.note_tenant(action, obj, changes)
 
     def formfield_for_dbfield(
         self, db_field: models.Field, request: HttpRequest, **kwargs: Any
@@ -58,7 +87,9 @@ class TenantAdmin(WritesWhatChanged):
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field is not None and db_field.name in INSTALLATION:
             value = getattr(settings.ENV, INSTALLATION[db_field.name])
-            field.help_text = f"Empty: the installation's value, which is {value:g}."
+            said = f"{value:g}" if isinstance(value, float) else f"{value:,}"
+            what = db_field.help_text.partition("Empty:")[0]
+            field.help_text = f"{what}Empty: the installation's value, which is {said}."
         return field
 
 
@@ -89,7 +120,7 @@ class StateFilter(admin.SimpleListFilter):
         return ApiKey.objects.in_state(str(self.value()), timezone.now()) & queryset if known else queryset
 
 
-FIELDS = ["tenant", "name", "scopes", "allowed_networks", "expires_at"]
+FIELDS = ["tenant", "name", "scopes", "allowed_networks", *KEY_LIMITS, "expires_at"]
 SEEN = ["state", "created_at", "revoked_at", "last_used_at", "replaces"]
 
 
@@ -97,6 +128,9 @@ SEEN = ["state", "created_at", "revoked_at", "last_used_at", "replaces"]
 class ApiKeyAdmin(WritesWhatChanged):
     """Issue, limit, rotate and revoke keys. A new one is shown on the page that answers, and never again."""
 
+    created = AuditAction.KEY_ISSUE
+    updated = AuditAction.KEY_UPDATE
+    deleted = AuditAction.KEY_DELETE
     form = KeyForm
     list_display = [
         "__str__",
@@ -115,6 +149,9 @@ class ApiKeyAdmin(WritesWhatChanged):
     raw_id_fields = ["tenant"]
     readonly_fields = ["prefix", *SEEN]
     actions = ["rotate", "revoke"]
+
+    def note(self, action: AuditAction, obj: ApiKey, changes: Mapping[str, Any] | None = None) -> None:
+        lifecycle.note_key(action, obj, changes)
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         return FIELDS if obj is None else ["prefix", *FIELDS, *SEEN]

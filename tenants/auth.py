@@ -5,19 +5,23 @@ answer after the same work: one look at the database. A key of tenant A never le
 """
 
 import hmac
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
+from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, NotFound, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from tenants import addresses, keys, remembered
+from tenants import actors, addresses, audit, keys, limits, remembered
+from tenants.audit_actions import ActorKind, AuditAction
 from tenants.models import ApiKey, Scope, Tenant
 
 if TYPE_CHECKING:
@@ -33,11 +37,13 @@ OTHER_TENANT = "The API key does not belong to this tenant."
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """Who is asking. `tenant` is None for an operator, who may name any tenant."""
+    """Who is asking. `tenant` is None for an operator, who may name any tenant; `key` for one of MEMORY_API_KEYS."""
 
     tenant: Tenant | None
     scopes: frozenset[str]
     key_prefix: str
+    key: ApiKey | None = None
+    meter: limits.Meter = field(default_factory=limits.Meter)
     is_authenticated: bool = True
 
     @property
@@ -50,11 +56,11 @@ class KeyAuthentication(BaseAuthentication):
     """`X-API-Key: <key>` or `Authorization: Bearer <key>`; without a key only while open access lasts."""
 
     def authenticate(self, request: Request) -> tuple[Caller, None]:
-        """The caller, or AuthenticationFailed (401)."""
+        """The caller, who acts from now on, or AuthenticationFailed (401)."""
         offered = _key_in(request)
-        if offered is None:
-            return _open_caller(), None
-        return _operator(offered) or _key_holder(offered, request), None
+        caller = _open_caller() if offered is None else _operator(offered) or _key_holder(offered, request)
+        actors.acting(ActorKind.KEY, caller.key_prefix)
+        return caller, None
 
     def authenticate_header(self, request: Request) -> str:
         """Makes DRF answer 401 and tells clients how to come in."""
@@ -66,8 +72,10 @@ class HasScope(BasePermission):
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         """Whether the caller's key has the scope; the refusal says which one it lacks."""
-        needed = getattr(view, "scopes", {}).get(request.method, _default_scope(request.method or "GET"))
+        needed = getattr(view, "scopes", {}).get(request.method, _default_scope(request))
         caller = cast(Caller, request.user)
+        caller.meter.kind = limits.READS if needed == Scope.READ or _only_reads(request) else limits.WRITES
+        caller.meter.headers = view.headers  # DRF puts them on every answer of the view, errors too
         require_scope(caller, needed)
         if getattr(view, "operators_only", False):
             require_operator(caller)
@@ -86,17 +94,14 @@ def require_operator(caller: Caller) -> None:
         raise PermissionDenied("This is for the operator of the installation.")
 
 
-def refuse_suspended(tenant: Tenant | None) -> None:
-    """PermissionDenied (403) of its own type, so that a client can tell it from a wrong key."""
-    if tenant is not None and tenant.suspended_at is not None:
-        raise PermissionDenied(SUSPENDED, code="tenant-suspended")
-
-
-def tenant_of(caller: Caller, name: str | None, *, may_create: bool = False) -> Tenant:
-    """The tenant that a request is about.
+def tenant_of(
+    caller: Caller, name: str | None, *, may_create: bool = False, units: int = 1, reads: int = 0
+) -> Tenant:
+    """The tenant that a request is about, charged for it: `units` of the request's kind, and `reads` on top of writes.
 
     A tenant's own key needs no name and may give no other. An operator names one; an unknown one is created if
-    `may_create` and the installation allows it. Raises NotFound (404) or PermissionDenied (403).
+    `may_create` and the installation allows it. Raises NotFound (404) or PermissionDenied (403), and what
+    `limits.charge` raises.
     """
     tenant = caller.tenant
     if tenant is not None:
@@ -104,8 +109,22 @@ def tenant_of(caller: Caller, name: str | None, *, may_create: bool = False) -> 
             raise PermissionDenied(OTHER_TENANT)
     else:
         tenant = _named_tenant(name, may_create=may_create and settings.ENV.creates_tenants)
-    refuse_suspended(tenant)
+    _admit(caller, tenant, {limits.READS: reads, caller.meter.kind: units})
     return tenant
+
+
+def own_tenant(caller: Caller) -> Tenant | None:
+    """The tenant whose key it is, charged as by `tenant_of`; None for an operator, who is not charged."""
+    if caller.tenant is not None:
+        _admit(caller, caller.tenant, {caller.meter.kind: 1})
+    return caller.tenant
+
+
+def _admit(caller: Caller, tenant: Tenant, units: Mapping[str, int]) -> None:
+    """While it is suspended a 403 of a type of its own, so that a client can tell it from a wrong key; then charged."""
+    if tenant.suspended_at is not None:
+        raise PermissionDenied(SUSPENDED, code="tenant-suspended")
+    limits.charge(tenant=tenant, key=caller.key, meter=caller.meter, units=units)
 
 
 def _named_tenant(name: str | None, *, may_create: bool) -> Tenant:
@@ -113,7 +132,7 @@ def _named_tenant(name: str | None, *, may_create: bool) -> Tenant:
         raise NotFound("An operator's request must name its tenant_id.")
     tenant = remembered.TENANTS.remembered(name, lambda: Tenant.objects.filter(name=name).first())
     if tenant is None and may_create:
-        tenant, _ = Tenant.objects.get_or_create(name=name)
+        tenant = _created(name)
     if tenant is None:
         raise NotFound(
             "There is no such tenant. Create it with `POST /v1/admin/tenants` or `manage.py create_tenant`."
@@ -121,8 +140,20 @@ def _named_tenant(name: str | None, *, may_create: bool) -> Tenant:
     return tenant
 
 
-def _default_scope(method: str) -> str:
-    return Scope.READ if method in ("GET", "HEAD", "OPTIONS") else Scope.WRITE
+def _created(name: str) -> Tenant:
+    with transaction.atomic():
+        tenant, created = Tenant.objects.get_or_create(name=name)
+        if created:
+            audit.record(AuditAction.TENANT_CREATE, tenant_id=tenant.pk, of="tenant", id=tenant.pk)
+    return tenant
+
+
+def _default_scope(request: Request) -> str:
+    return Scope.READ if _only_reads(request) else Scope.WRITE
+
+
+def _only_reads(request: Request) -> bool:
+    return request.method in ("GET", "HEAD", "OPTIONS")
 
 
 def _key_in(request: Request) -> keys.OfferedKey | None:
@@ -162,17 +193,18 @@ def _key_holder(offered: keys.OfferedKey, request: Request) -> Caller:
     if key is None:
         raise AuthenticationFailed(BAD_KEY)
     _note_use(key, now)
-    return Caller(tenant=key.tenant, scopes=frozenset(key.scopes), key_prefix=key.prefix)
+    return Caller(tenant=key.tenant, scopes=frozenset(key.scopes), key_prefix=key.prefix, key=key)
 
 
 def _is_good(key: ApiKey, request: Request, now: datetime) -> bool:
     """Neither expired at `now` nor used from somewhere else than it may be."""
     if key.expires_at is not None and key.expires_at <= now:
         return False
-    return not key.allowed_networks or addresses.is_within(_sender(request), key.networks)
+    return not key.allowed_networks or addresses.is_within(sender_of(request), key.networks)
 
 
-def _sender(request: Request) -> addresses.Address | None:
+def sender_of(request: Request | HttpRequest) -> addresses.Address | None:
+    """Where it comes from, as far as our proxies can be trusted to tell; None if that cannot be told."""
     return addresses.sender(
         peer=request.META.get("REMOTE_ADDR", ""),
         forwarded_for=request.META.get("HTTP_X_FORWARDED_FOR", ""),

@@ -8,19 +8,19 @@ from collections.abc import Iterable
 from django.db.models import QuerySet
 from rest_framework.exceptions import NotFound, PermissionDenied
 
-from tenants.auth import Caller, refuse_suspended, require_operator
-from tenants.models import ApiKey, ApiKeyQuerySet, Tenant
+from tenants.auth import Caller, own_tenant, require_operator
+from tenants.models import LIMITS, ApiKey, ApiKeyQuerySet, Tenant
 
 NO_TENANT = "There is no such tenant."
 NO_KEY = "There is no such key."
 # Of a tenant's settings: what it costs and whether it is served is not for the tenant to say.
-OPERATORS_SETTINGS = frozenset({"embedding_budget_usd", "suspended"})
+OPERATORS_SETTINGS = frozenset({*LIMITS, "embedding_budget_usd", "suspended"})
 
 
 def tenants_under(caller: Caller) -> QuerySet[Tenant]:
-    """The tenants that the caller may see."""
-    refuse_suspended(caller.tenant)
-    return Tenant.objects.all() if caller.tenant is None else Tenant.objects.filter(pk=caller.tenant.pk)
+    """The tenants that the caller may see. As all here, charged to a tenant whose key it is; once a request."""
+    tenant = own_tenant(caller)
+    return Tenant.objects.all() if tenant is None else Tenant.objects.filter(pk=tenant.pk)
 
 
 def tenant_under(caller: Caller, name: str) -> Tenant:
@@ -39,11 +39,11 @@ def owner_under(caller: Caller, name: str | None, *, operator: bool) -> Tenant |
     return tenant_under(caller, name or (caller.tenant.name if caller.tenant else ""))
 
 
-def keys_under(caller: Caller) -> ApiKeyQuerySet:
-    """The keys that the caller may see and revoke."""
-    refuse_suspended(caller.tenant)
+def keys_under(caller: Caller, name: str | None = None) -> ApiKeyQuerySet:
+    """The keys that the caller may see and revoke: of the tenant of that name, or all."""
     keys = ApiKey.objects.select_related("tenant", "replaces")
-    return keys if caller.is_operator else keys.filter(tenant=caller.tenant)
+    tenant = own_tenant(caller) if name is None else tenant_under(caller, name)
+    return keys if tenant is None else keys.filter(tenant=tenant)
 
 
 def key_under(caller: Caller, prefix: str) -> ApiKey:

@@ -13,12 +13,21 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from tenants import addresses, remembered
+from tenants.audit_event import AuditEvent as AuditEvent  # where Django looks for models
+from tenants.cell_rate import PER_MINUTE_MAX
+from tenants.idempotency_records import IdempotencyRecord as IdempotencyRecord
 from tenants.identifiers import validate_identifier
 from tenants.languages import ENGLISH, LANGUAGES
+from tenants.support import SupportTenant as SupportTenant
 
 WEIGHTS = ("similarity", "importance", "decay")
 NETWORKS_MAX = 100
+# Of a tenant; a key has the first two as well, besides its tenant's.
+KEY_LIMITS = ("reads_per_minute", "writes_per_minute")
+LIMITS = (*KEY_LIMITS, "burst_seconds", "message_quota", "byte_quota")
 _UNIT = [MinValueValidator(0.0), MaxValueValidator(1.0)]
+BURST_SECONDS_MAX = 24 * 60 * 60
+QUOTA_MAX = 10**15
 
 
 class SearchMode(models.TextChoices):
@@ -51,6 +60,16 @@ def _forget() -> None:
     """Now for this transaction's own eyes, and again once others can see the change."""
     remembered.forget()
     transaction.on_commit(remembered.forget)
+
+
+def _limit(most: int, help_text: str, *, least: int = 0) -> "models.BigIntegerField[int | None, int | None]":
+    """A whole number that may be left empty."""
+    return models.BigIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(least), MaxValueValidator(most)],
+        help_text=help_text,
+    )
 
 
 class Tenant(Remembered):
@@ -100,6 +119,22 @@ class Tenant(Remembered):
         help_text="A month (UTC). Once spent, new messages wait for their embedding and are found by their words. "
         "Empty: no limit.",
     )
+    reads_per_minute = _limit(PER_MINUTE_MAX, "0: no limit. Empty: the installation's.")
+    writes_per_minute = _limit(
+        PER_MINUTE_MAX, "A batch counts its messages. 0: no limit. Empty: the installation's."
+    )
+    burst_seconds = _limit(
+        BURST_SECONDS_MAX,
+        "What grows back in so many seconds may be used at once. Empty: the installation's value.",
+        least=1,
+    )
+    message_quota = _limit(
+        QUOTA_MAX,
+        "How many messages may be stored, archived ones not counted. 0: any. Empty: the installation's.",
+    )
+    byte_quota = _limit(
+        QUOTA_MAX, "How many bytes of text and metadata they may have. 0: any. Empty: the installation's."
+    )
 
     class Meta:
         ordering = ["name"]
@@ -121,6 +156,14 @@ class Tenant(Remembered):
                 name="tenant_search_mode", condition=Q(search_mode__in=["", *SearchMode.values])
             ),
             models.CheckConstraint(name="tenant_language", condition=Q(language__in=LANGUAGES)),
+            models.CheckConstraint(
+                name="tenant_limits",
+                condition=Q(reads_per_minute__range=(0, PER_MINUTE_MAX))
+                & Q(writes_per_minute__range=(0, PER_MINUTE_MAX))
+                & Q(burst_seconds__range=(1, BURST_SECONDS_MAX))
+                & Q(message_quota__range=(0, QUOTA_MAX))
+                & Q(byte_quota__range=(0, QUOTA_MAX)),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -212,6 +255,12 @@ class ApiKey(Remembered):
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, editable=False, help_text="Written at most once a minute.")
+    reads_per_minute = _limit(
+        PER_MINUTE_MAX, "Of this key, besides the tenant's limit. Empty: none.", least=1
+    )
+    writes_per_minute = _limit(
+        PER_MINUTE_MAX, "Of this key, besides the tenant's limit. Empty: none.", least=1
+    )
     # One successor at most: of two who rotate a key at the same time, one is refused.
     replaces = models.OneToOneField(
         "self", null=True, editable=False, on_delete=models.SET_NULL, related_name="replaced_by"
@@ -222,6 +271,13 @@ class ApiKey(Remembered):
     class Meta:
         ordering = ["-created_at"]
         verbose_name = "API key"
+        constraints = [
+            models.CheckConstraint(
+                name="key_limits",
+                condition=Q(reads_per_minute__range=(1, PER_MINUTE_MAX))
+                & Q(writes_per_minute__range=(1, PER_MINUTE_MAX)),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"mlk_{self.prefix}_…"

@@ -7,9 +7,12 @@ from django.db import models
 from django.utils import timezone
 from rest_framework import serializers
 
+from tenants.cell_rate import PER_MINUTE_MAX
 from tenants.fields import ChoiceField, IdentifierField, NumberField, OptionalTextField, StrictBooleanField
 from tenants.lifecycle import OVERLAP, OVERLAP_MAX
 from tenants.models import (
+    KEY_LIMITS,
+    LIMITS,
     NETWORKS_MAX,
     WEIGHTS,
     ApiKey,
@@ -24,6 +27,16 @@ from tenants.requests import StrictSerializer
 NAME_LENGTH = 255
 SEARCH_SETTINGS = ("search_mode", "language", *(f"{name}_weight" for name in WEIGHTS), "half_life_days")
 OPERATORS_ONLY = "Only operators may set it."
+
+
+def _key_limit() -> serializers.IntegerField:
+    return serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=PER_MINUTE_MAX,
+        help_text="Of this key, besides the tenant's limit. Left out: none.",
+    )
 
 
 class TenantPatch(StrictSerializer, serializers.ModelSerializer[Tenant]):
@@ -44,7 +57,7 @@ class TenantPatch(StrictSerializer, serializers.ModelSerializer[Tenant]):
 
     class Meta:
         model = Tenant
-        fields = [*SEARCH_SETTINGS, "embedding_budget_usd", "suspended"]
+        fields = [*SEARCH_SETTINGS, "embedding_budget_usd", *LIMITS, "suspended"]
 
     def validate_search_mode(self, value: str | None) -> str:
         """Stored as an empty text."""
@@ -76,6 +89,7 @@ class TenantOut(serializers.ModelSerializer[Tenant]):
             "suspended_at",
             *SEARCH_SETTINGS,
             "embedding_budget_usd",
+            *LIMITS,
         ]
 
     def get_suspended(self, tenant: Tenant) -> bool:
@@ -123,6 +137,9 @@ class KeyIn(StrictSerializer):
         max_length=NETWORKS_MAX,
         help_text="Where it may be used from: addresses and networks, IPv4 and IPv6. Empty: anywhere.",
     )
+
+    reads_per_minute = _key_limit()
+    writes_per_minute = _key_limit()
 
     def validate_expires_at(self, value: datetime | None) -> datetime | None:
         """Not one that is dead from the beginning."""
@@ -178,6 +195,7 @@ class KeyOut(serializers.ModelSerializer[ApiKey]):
             "name",
             "scopes",
             "allowed_networks",
+            *KEY_LIMITS,
             "state",
             "created_at",
             "expires_at",

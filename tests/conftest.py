@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
 from django.test.client import ClientHandler
 
 from memories import caching, reembedding, spaces, tasks
-from tenants import remembered, ttl_cache
+from tenants import actors, remembered, shared_redis, ttl_cache
 from tenants.lifecycle import create_key
 from tenants.models import Tenant
 from tests.factories import TenantFactory
@@ -60,14 +61,33 @@ def secret_of(key: str) -> str:
     return key.split("_", 2)[-1]
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup):
+    """Between tests that commit, Django empties all tables, for which the audit trail is opened and closed again."""
+    operations, flush = connection.ops, connection.ops.sql_flush
+    trigger = "ALTER TABLE tenants_auditevent {} TRIGGER append_only"
+    operations.sql_flush = lambda *args, **options: [
+        trigger.format("DISABLE"),
+        *flush(*args, **options),
+        trigger.format("ENABLE"),
+    ]
+
+
 @pytest.fixture(autouse=True)
 def _fresh_cache():
     """Redis and this process's memory are shared by all tests; an outage that a test made must not outlast it."""
     cache.clear()
     remembered.forget()
+    actors._ACTOR.set(None)
     spaces.forget_active_space()
-    caching._outage.until = 0.0
+    shared_redis.forget_outage()
     caching._missed.clear()
+
+
+@pytest.fixture
+def redis_client():
+    """Redis as it is behind the cache."""
+    return cache._cache.get_client()
 
 
 @pytest.fixture
@@ -107,7 +127,7 @@ def outage(settings, tmp_path):
 
         def __exit__(self, *_: object) -> None:
             settings.CACHES = self.before
-            caching._outage.until = 0.0  # as if the quiet time was over
+            shared_redis.forget_outage()  # as if the quiet time was over
 
     return Outage
 

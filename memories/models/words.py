@@ -7,9 +7,10 @@ from tenants.models import Tenant
 
 
 class Corpus(models.Model):
-    """What a tenant's messages in one index language are together, for BM25; `memories.lexicon` keeps it.
+    """What a tenant's messages in one index language are together, for BM25 and quotas; `memories.lexicon` keeps it.
 
     There is one language, the tenant's, but while messages are being indexed anew: so the rows tell what is left to do.
+    `bytes` are those of text and metadata, for quotas.
     """
 
     pk = models.CompositePrimaryKey("tenant_id", "language")
@@ -17,6 +18,7 @@ class Corpus(models.Model):
     language = models.TextField()
     messages = models.BigIntegerField()
     words = models.BigIntegerField()
+    bytes = models.BigIntegerField(db_default=0)
 
     def __str__(self) -> str:
         return f"{self.messages} messages in {self.language}"
@@ -41,8 +43,13 @@ class TermChange(models.Model):
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_index=False, db_constraint=False)
     messages = models.SmallIntegerField()
     words = models.IntegerField()
+    bytes = models.IntegerField(db_default=0)
     language = models.TextField()
     terms = ArrayField(models.TextField())
+
+    class Meta:
+        # For quotas, which ask at every write what of a tenant is not counted yet.
+        indexes = [models.Index(fields=["tenant"], name="termchange_tenant")]
 
     def __str__(self) -> str:
         return f"{self.messages:+d} message with {len(self.terms)} terms"

@@ -9,9 +9,10 @@ from django.http import HttpRequest
 
 from memories.models import ArchivedMessage
 from retention.admin.enforcing import ArchiveActions
-from retention.admin.pages import RecordAdmin
 from retention.effective import default_policy
 from retention.models import ErasureReceipt, RetentionPolicy
+from tenants import support
+from tenants.admin_pages import RecordAdmin, ShowsContent, TenantOwned
 
 # Of a list of filters nobody reads more.
 POLICIES_SHOWN = 50
@@ -25,7 +26,8 @@ class PolicyFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
         """The default, and the names of the tenants' own."""
-        own = RetentionPolicy.objects.order_by("name").values_list("name", flat=True).distinct()
+        theirs = support.visible(RetentionPolicy.objects.all(), request.user, column="tenant_id")
+        own = theirs.order_by("name").values_list("name", flat=True).distinct()
         default = default_policy()
         names = ([default.name] if default else []) + list(own[:POLICIES_SHOWN])
         return [(name, name) for name in names]
@@ -36,7 +38,7 @@ class PolicyFilter(admin.SimpleListFilter):
 
 
 @admin.register(ArchivedMessage)
-class ArchivedMessageAdmin(ArchiveActions, RecordAdmin):
+class ArchivedMessageAdmin(ArchiveActions, TenantOwned, ShowsContent, RecordAdmin):
     """Messages out of the memory. In the order of the primary key, which needs no sorting."""
 
     list_display = [
@@ -94,7 +96,7 @@ class ArchivedMessageAdmin(ArchiveActions, RecordAdmin):
 
 
 @admin.register(ErasureReceipt)
-class ErasureReceiptAdmin(RecordAdmin):
+class ErasureReceiptAdmin(TenantOwned, RecordAdmin):
     """That somebody was erased; who it was, nobody can tell from it."""
 
     list_display = ["finished_at", "tenant_id", "kind", "verified", "requested_by", "id"]

@@ -11,7 +11,9 @@ from django.template.response import TemplateResponse
 from memories.models import ArchivedMessage
 from retention import enforce, restoring, runs
 from retention.models import RetentionPolicy, RetentionRun, RunStatus
-from retention.preview import preview
+from retention.preview import Preview, preview
+from tenants import audit
+from tenants.audit_actions import AuditAction
 from tenants.models import Tenant
 
 # A page does not wait longer; what is left is done in the background.
@@ -26,13 +28,13 @@ class PolicyActions:
     def preview_run(self, request: HttpRequest, queryset: QuerySet[RetentionPolicy]) -> HttpResponse:
         """A page that says what would happen, from where it can be done."""
         chosen = _by_tenant(queryset)
+        previews = {tenant: preview(tenant=tenant, policy_ids=ids) for tenant, ids in chosen.items()}
+        for tenant, said in previews.items():
+            _note_look(tenant, said)
         context = {
             **admin.site.each_context(request),
             "title": "Preview",
-            "previews": [
-                {"tenant": tenant, "preview": preview(tenant=tenant, policy_ids=ids)}
-                for tenant, ids in chosen.items()
-            ],
+            "previews": [{"tenant": tenant, "preview": said} for tenant, said in previews.items()],
             "selected": [policy_id for ids in chosen.values() for policy_id in ids],
             "checkbox": ACTION_CHECKBOX_NAME,
             "may_run": self.has_enforce_permission(request),
@@ -115,6 +117,13 @@ class ArchiveActions:
     def has_restore_permission(self, request: HttpRequest) -> bool:
         """Those who may make runs."""
         return bool(request.user.has_perm("retention.add_retentionrun"))
+
+
+def _note_look(tenant: Tenant, said: Preview) -> None:
+    """Its examples begin as the messages do."""
+    if rows := sum(len(group.examples) for group in said.groups):
+        changes = {"rows": rows}
+        audit.record(AuditAction.CONTENT_VIEW, tenant_id=tenant.id, of="preview", changes=changes)
 
 
 def _by_tenant(policies: Iterable[RetentionPolicy]) -> dict[Tenant, list[int]]:

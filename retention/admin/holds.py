@@ -9,8 +9,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from retention import holds
-from retention.admin.pages import ONE_LINE, RecordAdmin
 from retention.models import LegalHold
+from tenants.admin_pages import ONE_LINE, RecordAdmin, TenantOwned
 
 
 class HoldForm(forms.ModelForm):
@@ -26,7 +26,7 @@ class HoldForm(forms.ModelForm):
 
 
 @admin.register(LegalHold)
-class LegalHoldAdmin(RecordAdmin):
+class LegalHoldAdmin(TenantOwned, RecordAdmin):
     """What no policy and no erasure touches."""
 
     form = HoldForm

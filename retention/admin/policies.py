@@ -1,5 +1,6 @@
 """Retention policies: which messages, under which rules, what becomes of them, and when."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -12,12 +13,13 @@ from django_celery_beat.models import CrontabSchedule
 from rest_framework.exceptions import ValidationError as ApiValidationError
 
 from memories.fields import MetadataField
-from retention import cron
+from retention import cron, rules
 from retention.admin.enforcing import PolicyActions
-from retention.admin.pages import ONE_LINE
 from retention.effective import as_policy
 from retention.models import RetentionPolicy, RetentionSlot
 from retention.slots import next_slot
+from tenants.admin_pages import ONE_LINE, Audited, TenantOwned
+from tenants.audit_actions import AuditAction
 
 
 class PolicyForm(forms.ModelForm):
@@ -47,9 +49,12 @@ class PolicyForm(forms.ModelForm):
 
 
 @admin.register(RetentionPolicy)
-class RetentionPolicyAdmin(PolicyActions, admin.ModelAdmin):
+class RetentionPolicyAdmin(PolicyActions, TenantOwned, Audited):
     """The order of the list is the order in which a tenant's policies are asked."""
 
+    created = AuditAction.POLICY_CREATE
+    updated = AuditAction.POLICY_UPDATE
+    deleted = AuditAction.POLICY_DELETE
     form = PolicyForm
     list_display = ["name", "tenant", "enabled", "priority", "action", "rules", "schedule", "next_run"]
     list_select_related = ["tenant", "interval", "crontab"]
@@ -92,6 +97,11 @@ class RetentionPolicyAdmin(PolicyActions, admin.ModelAdmin):
         slots = RetentionSlot.objects.filter(tenant_id=OuterRef("tenant_id"), policy_id=OuterRef("pk"))
         rows: QuerySet[RetentionPolicy] = super().get_queryset(request)
         return rows.annotate(slot_at=Subquery(slots.values("next_at")[:1]))
+
+    def note(
+        self, action: AuditAction, obj: RetentionPolicy, changes: Mapping[str, Any] | None = None
+    ) -> None:
+        rules.note(action, obj, changes)
 
     def get_fieldsets(self, request: HttpRequest, obj: RetentionPolicy | None = None) -> Any:
         """A new one has no record yet."""

@@ -9,14 +9,14 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from retention.admin.enforcing import RunActions
-from retention.admin.pages import RecordAdmin
 from retention.models import RetentionRun
+from tenants.admin_pages import RecordAdmin, TenantOwned
 
 COUNTS = ("planned", "archived", "deleted", "purged", "restored", "kept", "skipped")
 
 
 @admin.register(RetentionRun)
-class RetentionRunAdmin(RunActions, RecordAdmin):
+class RetentionRunAdmin(RunActions, TenantOwned, RecordAdmin):
     """Runs and restores, the newest first."""
 
     list_display = [

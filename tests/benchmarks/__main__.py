@@ -18,7 +18,7 @@ from tests.benchmarks.clients import KEY
 from tests.stack import Stack, running_stack
 
 # In this order: speed needs tables that are empty at first; cost, filters and load ask what it has loaded.
-PARTS = ("speed", "cost", "filters", "load", "full-answers", "main-job", "retention")
+PARTS = ("speed", "cost", "filters", "load", "full-answers", "main-job", "retention", "limits")
 # Without the cache: a repeated question must cost what a new one does.
 SETTINGS = {
     "MEMORY_EMBEDDING_LEASE_SECONDS": "15",
@@ -53,7 +53,7 @@ def main() -> None:
 
 def _run(stack: Stack, given: argparse.Namespace) -> None:
     # They need Django, which needs the stack's addresses.
-    from tests.benchmarks import cost, filtering, full_answers, load, main_job, retention, speed
+    from tests.benchmarks import cost, filtering, full_answers, limits, load, main_job, retention, speed
 
     parts = given.parts or PARTS
     sizes = speed.SCALES[given.scale]
@@ -68,6 +68,7 @@ def _run(stack: Stack, given: argparse.Namespace) -> None:
         "full-answers": lambda: full_answers.run(stack),
         "main-job": lambda: main_job.run(stack),
         "retention": lambda: retention.run(stack, given.scale),
+        "limits": lambda: limits.run(stack),
     }
     for part, ask in asked.items():
         if part in parts:

@@ -43,6 +43,13 @@ class Client:
         self.connection.request("GET", path, headers=self.headers)
         return self._answer(200)
 
+    def status(self, path: str) -> int:
+        """GET; only how it went."""
+        self.connection.request("GET", path, headers=self.headers)
+        answer = self.connection.getresponse()
+        answer.read()
+        return answer.status
+
     def delete(self, path: str) -> Any:
         """DELETE, answered in JSON."""
         self.connection.request("DELETE", path, headers=self.headers)

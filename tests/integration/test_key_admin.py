@@ -35,6 +35,7 @@ def test_it_works(root, acme):
         "name": "the bot",
         "scopes": ["read", "write"],
         "allowed_networks": "127.0.0.0/8",
+        "reads_per_minute": "7",
     }
     answer = root.post(ADD, form)
     assert answer.status_code == 200
@@ -43,7 +44,7 @@ def test_it_works(root, acme):
     assert Api(plain).get(MESSAGES).status_code == 200
     key = ApiKey.objects.get()
     assert (key.tenant, key.name, key.scopes) == (acme, "the bot", ["read", "write"])
-    assert key.allowed_networks == ["127.0.0.0/8"]
+    assert (key.allowed_networks, key.reads_per_minute) == (["127.0.0.0/8"], 7)
 
 
 def test_a_new_key_is_shown_once_and_kept_nowhere(root, acme):

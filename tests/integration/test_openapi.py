@@ -121,3 +121,14 @@ def test_the_page_needs_nothing_from_elsewhere(stranger):
 
 def test_the_root_leads_to_the_page(stranger):
     assert stranger.get("/").headers["Location"] == "/docs"
+
+
+def test_what_can_be_sent_twice_says_so(document):
+    found = operations(document)
+    for key in (("/v1/messages", "post"), ("/v1/messages/batch", "post")):
+        assert {each["name"]: each["in"] for each in found[key]["parameters"]} == {
+            "Idempotency-Key": "header"
+        }
+        assert "422" in found[key]["responses"]
+    assert "422" not in found["/v1/memory/search", "post"]["responses"]
+    assert "429" in found["/v1/memory/search", "get"]["responses"]

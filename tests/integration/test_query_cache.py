@@ -6,9 +6,10 @@ import pytest
 from django.core.cache import cache
 from prometheus_client import REGISTRY
 
-from memories import caching, embeddings, search, spaces, tasks
+from memories import embeddings, search, spaces, tasks
 from memories.embeddings import PROVIDERS, EmbeddingError, Fault, embed
 from memories.models import EmbeddingSpace
+from tenants import shared_redis
 from tests.factories import remember
 
 PATH = "/v1/memory/search"
@@ -123,7 +124,7 @@ def test_without_redis_the_provider_is_asked(bot, lamps, remote, calls, settings
     url = f"unix://{tmp_path}/closed.sock?db=0"
     settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": [url]}}
     ask(bot)
-    caching._outage.until = 0.0
+    shared_redis.forget_outage()
     ask(bot)
     assert len(calls) == 2
 

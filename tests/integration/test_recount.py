@@ -59,14 +59,16 @@ def test_wrong_counts_are_found_and_put_right_while_changes_wait(acme, globex, c
     assert counts(globex) == {"green": 1, "tea": 1}
 
 
-@pytest.mark.parametrize("wrong", [{"messages": 9}, {"words": 9}, {"language": "german"}, None], ids=str)
+@pytest.mark.parametrize(
+    "wrong", [{"messages": 9}, {"words": 9}, {"bytes": 9}, {"language": "german"}, None], ids=str
+)
 def test_a_wrong_corpus_is_put_right(acme, counted, wrong):
     corpora = Corpus.objects.filter(tenant=acme)
     corpora.update(**wrong) if wrong else corpora.delete()
     assert recount.check(acme).corpora
     assert recount.repair(acme).corpora
     lexicon.fold_all()
-    assert list(corpora.values_list("language", "messages", "words")) == [("english", 3, 6)]
+    assert list(corpora.values_list("language", "messages", "words", "bytes")) == [("english", 3, 6, 35)]
 
 
 def test_a_tenant_that_is_gone_has_nothing_wrong(acme, counted):

@@ -11,8 +11,8 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule, Periodi
 
 from memories.models import ArchivedMessage
 from retention import enforce, holds, tasks
-from retention.admin import pages
 from retention.models import ErasureReceipt, LegalHold, RetentionPolicy, RetentionRun
+from tenants import admin_pages as pages
 from tests.factories import remember
 from tests.integration.test_admin import SCRIPT, url
 from tests.schedules import NOON, crontab, every, policy, run_due

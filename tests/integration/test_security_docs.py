@@ -4,10 +4,14 @@ import json
 import re
 from pathlib import Path
 
+from django.conf import settings
 from django.core.management import get_commands
 
-from memory_layer.env import HOPS_MAX
+from memory_layer.env_checks import HOPS_MAX
+from memory_layer.groups import GROUPS
+from memory_layer.log_ins import IPV6_PREFIX
 from tenants import remembered
+from tenants.audit_actions import ActorKind, AuditAction
 from tenants.lifecycle import OVERLAP, OVERLAP_MAX
 from tenants.models import NETWORKS_MAX, KeyState, Scope
 
@@ -52,3 +56,20 @@ def test_its_commands_and_calls_exist(operator):
         for method in item
         if method in ("get", "post", "patch", "delete")
     }
+
+
+def test_it_lists_every_action_and_kind_of_actor():
+    text = " ".join(PAGE.partition("The actions: ")[2].partition(".\n\n")[0].split())
+    assert text == ", ".join(f"`{action}`" for action in AuditAction.values)
+    row = next(line for line in PAGE.splitlines() if line.startswith("| `actor_kind`"))
+    assert all(f"`{kind}`: " in row for kind in ActorKind.values)
+
+
+def test_what_it_says_of_log_ins_and_groups_is_so():
+    minutes = settings.AXES_COOLOFF_TIME.total_seconds() / 60
+    assert f"After {settings.AXES_FAILURE_LIMIT} failed log-ins" in PAGE
+    assert f"locked out for {minutes:.0f} minutes" in PAGE
+    assert f"A log-in lasts {settings.SESSION_COOKIE_AGE / 3600:.0f} hours" in PAGE
+    assert f"its network of {IPV6_PREFIX} bits" in PAGE
+    table = PAGE.partition("| group | may |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == list(GROUPS)

@@ -21,10 +21,17 @@ SETTINGS = {
     "decay_weight": 0.1,
     "half_life_days": 7.0,
 }
+LIMITS = {
+    "reads_per_minute": 600,
+    "writes_per_minute": 60,
+    "burst_seconds": 10,
+    "message_quota": 1000,
+    "byte_quota": 0,
+}
 
 
 def test_it_works(operator):
-    body = {"tenant_id": "acme", **SETTINGS, "embedding_budget_usd": "12.50"}
+    body = {"tenant_id": "acme", **SETTINGS, **LIMITS, "embedding_budget_usd": "12.50"}
     created = operator.post(TENANTS, body)
     assert created.status_code == 201
     said = created.json()
@@ -36,7 +43,7 @@ def test_it_works(operator):
 def test_a_new_tenant_has_the_installations_settings(operator):
     said = operator.post(TENANTS, {"tenant_id": "acme"}).json()
     assert said["language"] == "english"
-    empty = {*SETTINGS, "embedding_budget_usd"} - {"language"}
+    empty = {*SETTINGS, *LIMITS, "embedding_budget_usd"} - {"language"}
     assert {name: said[name] for name in empty} == dict.fromkeys(empty)
 
 
@@ -72,6 +79,11 @@ WRONG = [
     ({"embedding_budget_usd": "nan"}, "embedding_budget_usd"),
     ({"embedding_budget_usd": 1e30}, "embedding_budget_usd"),
     ({"embedding_budget_usd": 0.001}, "embedding_budget_usd"),
+    ({"reads_per_minute": -1}, "reads_per_minute"),
+    ({"writes_per_minute": 1_000_001}, "writes_per_minute"),
+    ({"burst_seconds": 0}, "burst_seconds"),
+    ({"message_quota": 1.5}, "message_quota"),
+    ({"byte_quota": 10**30}, "byte_quota"),
     ({"suspended": 1}, "suspended"),
     ({"suspended": None}, "suspended"),
     ({"created_at": "2020-01-01"}, "created_at"),
@@ -146,7 +158,13 @@ def test_a_tenants_administrator_sees_and_sets_its_own_search(manager, acme, glo
 
 
 @pytest.mark.parametrize(
-    "changes", [{"suspended": True}, {"suspended": False}, {"embedding_budget_usd": None}]
+    "changes",
+    [
+        {"suspended": True},
+        {"suspended": False},
+        {"embedding_budget_usd": None},
+        *({name: None} for name in LIMITS),
+    ],
 )
 def test_what_it_costs_and_whether_it_is_served_is_the_operators(manager, acme, changes):
     before = Tenant.objects.values().get()

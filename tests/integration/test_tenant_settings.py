@@ -62,6 +62,14 @@ def test_the_page_says_what_counts_where_a_field_is_empty(root, acme, settings):
     assert "german" in page
 
 
+def test_limits_are_set_in_the_admin_and_count_at_once(root, reader, acme):
+    save(root, acme, reads_per_minute="1", burst_seconds="60")
+    assert [reader.get("/v1/messages").status_code for _ in range(2)] == [200, 429]
+    page = root.get(reverse(CHANGE, args=[acme.pk])).content.decode()
+    assert "which is 60." in page
+    assert "0: no limit." in page
+
+
 def test_the_list_shows_mode_and_language_and_filters_by_it(root, acme, globex):
     Tenant.objects.filter(name="globex").update(language="german", search_mode="text")
     page = root.get(reverse("admin:tenants_tenant_changelist"), {"language": "german"}).content.decode()
@@ -77,6 +85,10 @@ WRONG = [
     ({"half_life_days": "0"}, "greater than or equal to 0.001"),
     ({"half_life_days": "40000"}, "less than or equal to 36500"),
     ({"similarity_weight": "0", "importance_weight": "0", "decay_weight": "0"}, "must not all be 0"),
+    ({"reads_per_minute": "-1"}, "greater than or equal to 0"),
+    ({"writes_per_minute": "1000001"}, "less than or equal to 1000000"),
+    ({"burst_seconds": "0"}, "greater than or equal to 1"),
+    ({"message_quota": "many"}, "Enter a whole number"),
     ({"language": "klingon"}, "klingon is not one of the available choices"),
     ({"search_mode": "psychic"}, "psychic is not one of the available choices"),
 ]

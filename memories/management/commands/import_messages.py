@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rest_framework.exceptions import ValidationError
 from tqdm import tqdm
 
-from memories import ingest, serializers
+from memories import ingest, quotas, serializers
 from tenants.lifecycle import create_tenant
 from tenants.models import Tenant
 
@@ -58,6 +58,8 @@ def _import(tenant: Tenant, file: IO[str], bar: Any) -> tuple[int, int]:
             fields = sorted({field for field, _ in error.refused.values()})
             where = f"{len(error.refused)} messages between lines {lines[0][0]} and {lines[-1][0]}"
             raise CommandError(f"{where}: {error.sentence(fields)} {stored} stored before.") from error
+        except quotas.QuotaExceeded as error:
+            raise CommandError(f"before line {lines[-1][0]}: {error} {stored} stored before.") from error
         stored += sum(not each.replayed for each in results)
         known += sum(each.replayed for each in results)
         bar.update(sum(len(line.encode("utf-8")) for _, line in lines))

@@ -1,0 +1,72 @@
+"""How much a tenant may store: messages, and bytes of their text and metadata. What is archived does not count.
+
+What is stored is the statistics of full text and the changes that wait for them: exact, whoever wrote, and cheap.
+Enforced after the write and before its commit, by one writer of a tenant at a time: so no two can both be the last that
+fits, and a repeated external_id, which adds nothing, is never refused. Tenants without a quota wait for nobody.
+"""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import connection
+
+from memories import metrics
+from tenants.models import Tenant
+
+# Any number, the same in every process: first half of the advisory locks of quotas; the tenant's id is the other.
+_LOCK = 730_580_441
+_INT_MAX = 2**31
+_USAGE = """
+    SELECT coalesce(sum(messages), 0)::bigint, coalesce(sum(bytes), 0)::bigint FROM (
+        SELECT messages, bytes FROM memories_corpus WHERE tenant_id = %(tenant)s
+        UNION ALL
+        SELECT messages, messages * bytes FROM memories_termchange WHERE tenant_id = %(tenant)s) AS each
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What a tenant has stored."""
+
+    messages: int
+    bytes: int
+
+
+class QuotaExceeded(Exception):
+    """The write would have taken the tenant past its quota; it must be rolled back."""
+
+    def __init__(self, *, what: str, allowed: int, would_be: int) -> None:
+        super().__init__(
+            f"The tenant's quota is {allowed:,} {what} and this would make it {would_be:,}. Nothing was stored."
+        )
+
+
+def usage(tenant_id: int) -> Usage:
+    """What is stored now, the running transaction's own writes included."""
+    with connection.cursor() as cursor:
+        cursor.execute(_USAGE, {"tenant": tenant_id})
+        messages, size = cursor.fetchone()
+    return Usage(messages=messages, bytes=size)
+
+
+def enforce(tenant: Tenant) -> None:
+    """After a write, in its transaction: QuotaExceeded if there is too much now. Holds the lock until the commit."""
+    allowed = {
+        "messages": _allowed(tenant.message_quota, settings.ENV.message_quota),
+        "bytes": _allowed(tenant.byte_quota, settings.ENV.byte_quota),
+    }
+    if not any(allowed.values()):
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK, tenant.id % _INT_MAX])
+    # A statement of its own: what the lock's last holder committed is seen only by one that begins after it.
+    stored = usage(tenant.id)
+    for what, most in allowed.items():
+        if most and getattr(stored, what) > most:
+            metrics.QUOTA_REFUSALS.labels(what).inc()
+            raise QuotaExceeded(what=what, allowed=most, would_be=getattr(stored, what))
+
+
+def _allowed(own: int | None, installation: int) -> int:
+    """0: any amount."""
+    return installation if own is None else own

@@ -1,0 +1,56 @@
+"""The audit trail: read, filtered, searched, and nothing else."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.http import HttpRequest
+
+from tenants.admin_pages import RecordAdmin, TenantOwned
+from tenants.audit_event import AuditEvent
+from tenants.models import Tenant
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(TenantOwned, RecordAdmin):
+    """Who did what, the newest first."""
+
+    list_display = ["when", "action", "tenant", "actor_kind", "actor", "object_kind", "object_id", "changes"]
+    list_filter = ["action", "actor_kind", ("at", admin.DateFieldListFilter)]
+    fields = [
+        ("when", "action"),
+        "tenant",
+        ("actor_kind", "actor", "request_id"),
+        ("object_kind", "object_id"),
+        "changes",
+    ]
+    readonly_fields = ["tenant", "when"]
+    # What is searched, get_search_results() says; without this there would be no box.
+    search_fields = ["object_id"]
+    search_help_text = "A whole object id, actor or tenant, exactly as it is written."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
+        """With the names of those tenants that are still there."""
+        names = Tenant.objects.filter(pk=OuterRef("tenant_id")).values("name")
+        rows: QuerySet[AuditEvent] = super().get_queryset(request)
+        return rows.annotate(tenant_name=Subquery(names[:1]))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """By equality, each of which has its index."""
+        if not (term := search_term.strip()):
+            return queryset, False
+        tenants = Tenant.objects.filter(name=term).values_list("pk", flat=True)
+        return queryset.filter(Q(object_id=term) | Q(actor=term) | Q(tenant_id__in=list(tenants))), False
+
+    @admin.display(description="at", ordering="at")
+    def when(self, event: AuditEvent) -> str:
+        """To the millisecond: what came first matters."""
+        return event.at.isoformat(sep=" ", timespec="milliseconds")
+
+    @admin.display(description="tenant", empty_value="the installation")
+    def tenant(self, event: AuditEvent) -> str | None:
+        """Its name; the number of one that is gone."""
+        name: str | None = getattr(event, "tenant_name", None)
+        return name if name or event.tenant_id is None else f"gone ({event.tenant_id})"

@@ -1,0 +1,58 @@
+"""The admin's own people: Django's pages of users, with the tenants that support may see, and with audit events."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+
+from tenants import audit
+from tenants.admin_pages import Audited
+from tenants.audit_actions import AuditAction
+from tenants.support import SupportTenant
+
+
+class SupportTenantInline(admin.TabularInline):
+    """Counts for those in the group `support`."""
+
+    model = SupportTenant
+    raw_id_fields = ["tenant"]
+    extra = 0
+
+
+admin.site.unregister(User)
+
+
+@admin.register(User)
+class PersonAdmin(Audited, UserAdmin):
+    """Who may come into the admin, and as what."""
+
+    created = AuditAction.PERSON_CREATE
+    updated = AuditAction.PERSON_UPDATE
+    deleted = AuditAction.PERSON_DELETE
+
+    def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
+        """Once there is somebody."""
+        return [SupportTenantInline] if obj else []
+
+    def note(self, action: AuditAction, obj: User, changes: Mapping[str, Any] | None = None) -> None:
+        """By number: what somebody is called may change."""
+        audit.record(action, tenant_id=None, of="person", id=obj.pk, changes=changes)
+
+    def save_formset(self, request: HttpRequest, form: forms.ModelForm, formset: Any, change: bool) -> None:
+        """Which tenants somebody may see is a change of the person."""
+        super().save_formset(request, form, formset, change)
+        if formset.has_changed():
+            self.note(AuditAction.PERSON_UPDATE, form.instance, audit.fields(["support_tenants"]))
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        """A page of its own, beside the form."""
+        before = self.get_queryset(request).filter(pk=id).values_list("password", flat=True).first()
+        answer = super().user_change_password(request, id, form_url)
+        person = self.get_queryset(request).filter(pk=id).first()
+        if person is not None and person.password != before:
+            self.note(AuditAction.PERSON_UPDATE, person, audit.fields(["password"]))
+        return answer
