@@ -5,17 +5,19 @@ from typing import Any
 from django.core.exceptions import ValidationError as InvalidIdentifier
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from memories import conversations, cursors
+from memories import conversations
 from memories.fields import IdentifierField
 from memories.serializers import StrictSerializer
 from memories.views import TENANT_PARAMETER, caller_of, valid
+from tenants import cursors
 from tenants.auth import tenant_of
 from tenants.identifiers import validate_identifier
+from tenants.requests import reading_cursor
 
 NO_CONVERSATION = "There is no such conversation."
 
@@ -103,12 +105,11 @@ def _encoded(conversation_id: str) -> str:
 
 
 def _decoded(cursor: str) -> str:
-    try:
+    with reading_cursor():
         [place] = cursors.unpack(cursor, 1)
         conversation_id = bytes.fromhex(place).decode()
-        validate_identifier(conversation_id)
-    except (ValueError, InvalidIdentifier) as error:
-        raise ValidationError(
-            {"cursor": ["Not a cursor of this API; leave it out for the first page."]}
-        ) from error
+        try:
+            validate_identifier(conversation_id)
+        except InvalidIdentifier as error:
+            raise ValueError("no conversation") from error
     return conversation_id

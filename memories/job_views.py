@@ -4,24 +4,23 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from memories import cursors, replay
+from memories import replay
 from memories.fields import ChoiceField, IdentifierField
 from memories.models import EmbeddingJob
 from memories.querysets import EmbeddingJobQuerySet
 from memories.serializers import StrictSerializer
 from memories.views import caller_of, valid
+from tenants import cursors
 from tenants.auth import tenant_of
 from tenants.models import Scope, Tenant
+from tenants.requests import reading_cursor
 
 BURIED, OPEN = STATES = ("buried", "open")
 REPLAYED_AT_ONCE = 1000
-# PostgreSQL's bigint: a larger number is no id.
-ID_MAX = 2**63 - 1
 
 
 class JobsIn(StrictSerializer):
@@ -58,7 +57,7 @@ class ReplayIn(StrictSerializer):
 
     tenant_id = IdentifierField(required=False, help_text="Left out: of all tenants.")
     job_ids = serializers.ListField(
-        child=serializers.IntegerField(min_value=1, max_value=ID_MAX),
+        child=serializers.IntegerField(min_value=1, max_value=cursors.ID_MAX),
         required=False,
         allow_empty=False,
         max_length=REPLAYED_AT_ONCE,
@@ -86,7 +85,9 @@ class JobsView(APIView):
         if tenant := _tenant(request, values.get("tenant_id")):
             jobs = jobs.for_tenant(tenant.id)
         if "cursor" in values:
-            jobs = jobs.after(*_decoded(values["cursor"]))
+            with reading_cursor():
+                tenant_id, job_id = cursors.unpack_numbers(values["cursor"], 2)
+            jobs = jobs.after(tenant_id, job_id)
         rows = list(jobs.in_place_order().select_related("tenant")[: values["limit"] + 1])
         page = rows[: values["limit"]]
         following = cursors.pack(page[-1].tenant_id, page[-1].id) if len(rows) > len(page) else None
@@ -115,14 +116,3 @@ def _tenant(request: Request, name: str | None) -> Tenant | None:
 def _in_state(state: str | None) -> EmbeddingJobQuerySet:
     jobs = EmbeddingJob.objects.all()
     return {BURIED: jobs.buried, OPEN: jobs.open}.get(state or "", jobs.all)()
-
-
-def _decoded(cursor: str) -> tuple[int, int]:
-    """The place after which to go on; ValidationError for anything that is none."""
-    try:
-        tenant_id, job_id = map(int, cursors.unpack(cursor, 2))
-    except ValueError:
-        tenant_id = job_id = -1
-    if not (0 <= tenant_id <= ID_MAX and 0 <= job_id <= ID_MAX):
-        raise ValidationError({"cursor": ["Not a cursor of this API; leave it out for the first page."]})
-    return tenant_id, job_id

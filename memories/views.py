@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
-from memories import context, cursors, ingest, quotas, recalls, serializers
+from memories import context, ingest, quotas, recalls, serializers
 from memories.context_serializers import (
     MessageWithContextIn,
     StoredWithContextOut,
@@ -25,11 +25,12 @@ from memories.models import Message
 from memories.serializers import as_placed
 from memories.tables import LIVE, Tables, tables
 from memories.whole_messages import WholeMessage
-from tenants import idempotency
+from tenants import cursors, idempotency
 from tenants.auth import require_scope, tenant_of
 from tenants.models import Scope, Tenant
 from tenants.requests import Conflict as Conflict
 from tenants.requests import caller_of as caller_of
+from tenants.requests import reading_cursor
 from tenants.requests import valid as valid
 
 METADATA_PREFIX = "metadata."
@@ -235,10 +236,6 @@ def _as_message(message: WholeMessage, *, placed: bool) -> dict[str, Any]:
 def _after(cursor: str | None) -> Q:
     if cursor is None:
         return Q()
-    try:
+    with reading_cursor():
         created_at, message_id = cursors.decode(cursor)
-    except ValueError as error:
-        raise ValidationError(
-            {"cursor": ["Not a cursor of this API; leave it out for the first page."]}
-        ) from error
     return Q(created_at__lt=created_at) | Q(created_at=created_at, id__lt=message_id)

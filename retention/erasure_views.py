@@ -5,10 +5,8 @@ across all conversations. A conversation can be erased by whoever could delete i
 """
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from itertools import chain
 from typing import Any
-from uuid import UUID
 
 from django.db.models import Q
 from django.http import StreamingHttpResponse
@@ -20,17 +18,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from memories import conversation_views, cursors
+from memories import conversation_views
 from memories.conversation_views import ConversationIn
 from memories.views import TENANT_PARAMETER, Conflict, caller_of, valid
 from retention import erasure, export
 from retention.erasure_serializers import EraseTenantIn, ReceiptOut, ReceiptPage, ReceiptsIn, UserIn
 from retention.models import ErasureReceipt
 from retention.scope import Held
-from tenants import authority
+from tenants import authority, cursors
 from tenants import views as tenant_views
 from tenants.auth import require_operator, tenant_of
 from tenants.models import Scope, Tenant
+from tenants.requests import reading_cursor
 
 JSON_LINES = "application/x-ndjson"
 EXPORT = "/export"
@@ -152,7 +151,8 @@ class ReceiptsView(APIView):
         if not caller.is_operator or "tenant_id" in values:
             rows = rows.filter(tenant_id=tenant_of(caller, values.get("tenant_id")).id)
         if "cursor" in values:
-            moment, receipt_id = _decoded(values["cursor"])
+            with reading_cursor():
+                moment, receipt_id = cursors.decode(values["cursor"])
             rows = rows.filter(Q(finished_at__lt=moment) | Q(finished_at=moment, id__lt=receipt_id))
         found = list(rows[: values["limit"] + 1])
         page = found[: values["limit"]]
@@ -186,12 +186,3 @@ def _tenant(request: Request, shape: Any, **path: str) -> Tenant:
 
 def _encoded(lines: Iterator[str]) -> Iterator[bytes]:
     return (line.encode() for line in lines)
-
-
-def _decoded(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        return cursors.decode(cursor)
-    except ValueError as error:
-        raise ValidationError(
-            {"cursor": ["Not a cursor of this API; leave it out for the first page."]}
-        ) from error

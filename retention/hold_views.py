@@ -7,14 +7,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from memories import cursors
 from memories.serializers import TenantIn
 from memories.views import TENANT_PARAMETER, Conflict, caller_of, valid
 from retention import hold_serializers as shapes
 from retention import holds
 from retention.models import LegalHold
+from tenants import cursors
 from tenants.auth import tenant_of
 from tenants.models import Scope
+from tenants.requests import reading_cursor
 
 NO_HOLD = "There is no such hold."
 
@@ -33,7 +34,9 @@ class HoldsView(APIView):
         if "state" in values:
             found = found.filter(released_at__isnull=values["state"] == shapes.ACTIVE)
         if "cursor" in values:
-            found = found.filter(id__lt=_decoded(values["cursor"]))
+            with reading_cursor():
+                [hold_id] = cursors.unpack_numbers(values["cursor"], 1)
+            found = found.filter(id__lt=hold_id)
         rows = list(found.order_by("-id")[: values["limit"] + 1])
         page = rows[: values["limit"]]
         following = cursors.pack(page[-1].id) if len(rows) > len(page) else None
@@ -78,14 +81,3 @@ class ReleaseView(APIView):
         except LegalHold.DoesNotExist as error:
             raise NotFound(NO_HOLD) from error
         return Response(shapes.HoldOut(hold).data)
-
-
-def _decoded(cursor: str) -> int:
-    """The place after which to go on; ValidationError for anything that is none."""
-    try:
-        [place] = cursors.unpack(cursor, 1)
-        return int(place)
-    except ValueError as error:
-        raise ValidationError(
-            {"cursor": ["Not a cursor of this API; leave it out for the first page."]}
-        ) from error

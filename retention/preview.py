@@ -15,7 +15,6 @@ from django.utils import timezone
 from memories.models import ArchivedMessage, Message, MessageRecall
 from retention import selection
 from retention.effective import note_recalls, policies_of
-from retention.models import HoldKind, LegalHold
 from retention.policies import HELD, KEEP, PINNED, Decision, Facts, Policy, decide
 from retention.selection import Due, Step
 from tenants.models import Tenant
@@ -179,7 +178,9 @@ def _facts(message: Message | ArchivedMessage) -> Facts:
         stored_at=message.stored_at,
         last_recalled_at=recalled_at,
         newer=newer,
-        held=_held(message),
+        held=selection.is_held(
+            message.tenant_id, user_id=message.user_id, conversation_id=message.conversation_id
+        ),
         archived_at=archived_at,
     )
 
@@ -188,13 +189,3 @@ def _newer(message: Message) -> int:
     mates = Message.objects.for_tenant(message.tenant_id).filter(conversation_id=message.conversation_id)
     later = mates.filter(created_at__gt=message.created_at).count()
     return later + mates.filter(created_at=message.created_at, id__gt=message.id).count()
-
-
-def _held(message: Message | ArchivedMessage) -> bool:
-    subjects = {
-        HoldKind.TENANT: "",
-        HoldKind.USER: message.user_id,
-        HoldKind.CONVERSATION: message.conversation_id,
-    }
-    holds = LegalHold.objects.filter(tenant_id=message.tenant_id, released_at=None)
-    return any(subjects.get(HoldKind(hold.kind)) == hold.subject for hold in holds)

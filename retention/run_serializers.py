@@ -7,15 +7,15 @@ from rest_framework import serializers
 from memories.fields import IdentifierField, StrictBooleanField
 from memories.serializers import StrictSerializer
 from retention.models import RetentionRun
+from tenants import cursors
 
 MESSAGES_AT_ONCE = 1000
-ID_MAX = 2**63 - 1
 
 
 class PolicyIds(serializers.ListField):
     """Ids of policies; 0 is the installation's default."""
 
-    child = serializers.IntegerField(min_value=0, max_value=ID_MAX)
+    child = serializers.IntegerField(min_value=0, max_value=cursors.ID_MAX)
 
     def __init__(self, **options: Any) -> None:
         super().__init__(required=False, allow_empty=False, max_length=1000, **options)

@@ -1,25 +1,25 @@
 """The API of retention runs: parse, call one use case, answer. Nothing else."""
 
-from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
 from django.db.models import Q
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from memories import cursors
 from memories.models import Message
 from memories.serializers import TenantIn
 from memories.views import NO_MESSAGE, TENANT_PARAMETER, Conflict, caller_of, valid
 from retention import enforce, preview, restoring, runs
 from retention import run_serializers as shapes
 from retention.models import RetentionRun, RunStatus
+from tenants import cursors
 from tenants.auth import tenant_of
 from tenants.models import Scope, Tenant
+from tenants.requests import reading_cursor
 
 NO_RUN = "There is no such run."
 # A request does not wait longer; what is left of a run is done in the background.
@@ -103,7 +103,8 @@ class RunsView(APIView):
         tenant = tenant_of(caller_of(request), values.get("tenant_id"))
         found = RetentionRun.objects.filter(tenant=tenant).select_related("tenant")
         if "cursor" in values:
-            at, run_id = _decoded(values["cursor"])
+            with reading_cursor():
+                at, run_id = cursors.decode(values["cursor"])
             found = found.filter(Q(started_at__lt=at) | Q(started_at=at, id__lt=run_id))
         rows = list(found.order_by("-started_at", "-id")[: values["limit"] + 1])
         page = rows[: values["limit"]]
@@ -212,12 +213,3 @@ def _enforced(done: list[RetentionRun], busy: list[Tenant]) -> dict[str, Any]:
 
 def _restored(row: RetentionRun) -> Response:
     return Response(shapes.RunOut(row).data, status=202 if row.status == RunStatus.RUNNING else 200)
-
-
-def _decoded(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        return cursors.decode(cursor)
-    except ValueError as error:
-        raise ValidationError(
-            {"cursor": ["Not a cursor of this API; leave it out for the first page."]}
-        ) from error

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connection
 
 from retention.policies import ARCHIVE, KEEP, Policy, cutoff
 
@@ -143,6 +144,17 @@ def to_purge(due: Due) -> Sql:
             WHERE m.tenant_id = %s::bigint AND m.deleted_at <= %s::timestamptz {some}""",
         [*held_params, due.tenant_id, cutoff(due.now, settings.ENV.retention_grace_days), *some_params],
     )
+
+
+def is_held(tenant_id: int, *, user_id: str, conversation_id: str) -> bool:
+    """Whether a legal hold is on such a message."""
+    held, params = _held(tenant_id)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {held} FROM (VALUES (%s::text, %s::text)) AS m(user_id, conversation_id)",
+            [*params, user_id, conversation_id],
+        )
+        return bool(cursor.fetchone()[0])
 
 
 def everything(due: Due) -> Sql:

@@ -5,7 +5,6 @@ from typing import Any
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -15,10 +14,8 @@ from tenants.audit_event import AuditEvent
 from tenants.audit_serializers import AuditIn, AuditPage
 from tenants.auth import Caller, own_tenant
 from tenants.models import Scope, Tenant
-from tenants.requests import caller_of, valid
+from tenants.requests import caller_of, reading_cursor, valid
 
-# PostgreSQL's bigint: a larger number is no id.
-ID_MAX = 2**63 - 1
 # What is asked -> the condition on an event.
 FILTERS = {
     "action": "action",
@@ -58,13 +55,9 @@ def _under(caller: Caller, name: str | None) -> QuerySet[Any]:
 
 
 def _decoded(cursor: str) -> tuple[datetime, int]:
-    try:
+    with reading_cursor():
         moment, number = cursors.unpack(cursor, 2)
         at, event_id = datetime.fromisoformat(moment), int(number)
-        if at.tzinfo is None or not 0 <= event_id <= ID_MAX:
+        if at.tzinfo is None or not 0 <= event_id <= cursors.ID_MAX:
             raise ValueError("no place of an event")
-    except ValueError as error:
-        raise ValidationError(
-            {"cursor": ["Not a cursor of this API; leave it out for the first page."]}
-        ) from error
     return at, event_id

@@ -2,11 +2,24 @@
 
 import base64
 import binascii
+from datetime import datetime
+from uuid import UUID
+
+# PostgreSQL's bigint: a larger number is no id.
+ID_MAX = 2**63 - 1
 
 
 def pack(*parts: object) -> str:
     """The parts of a place as one opaque word; none of them may contain `|`."""
     return base64.urlsafe_b64encode("|".join(map(str, parts)).encode()).decode()
+
+
+def unpack_numbers(cursor: str, parts: int) -> list[int]:
+    """So many ids; ValueError for anything that is none."""
+    found = [int(part) for part in unpack(cursor, parts)]
+    if not all(0 <= number <= ID_MAX for number in found):
+        raise ValueError("no id")
+    return found
 
 
 def unpack(cursor: str, parts: int) -> list[str]:
@@ -18,3 +31,17 @@ def unpack(cursor: str, parts: int) -> list[str]:
     if len(found) != parts:
         raise ValueError(f"{len(found)} parts, not {parts}")
     return found
+
+
+def encode(moment: datetime, row_id: UUID) -> str:
+    """The place after this row: a moment, and an id that breaks ties."""
+    return pack(moment.isoformat(), row_id)
+
+
+def decode(cursor: str) -> tuple[datetime, UUID]:
+    """The moment and id of a cursor; ValueError for anything that `encode` did not make."""
+    moment, message_id = unpack(cursor, 2)
+    created_at = datetime.fromisoformat(moment)
+    if created_at.tzinfo is None:
+        raise ValueError("no offset")
+    return created_at, UUID(message_id)

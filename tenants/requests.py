@@ -1,11 +1,12 @@
 """What a request says, checked: the habits that the views of all rooms share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, cast
 
 from rest_framework import serializers
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
 
@@ -15,6 +16,7 @@ from tenants.identifiers import MAX_LENGTH
 
 # Looking for what was meant takes time: a body of nothing but unknown fields is not worth it.
 UNKNOWN_NAMED = 10
+NOT_A_CURSOR = "Not a cursor of this API; leave it out for the first page."
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -47,6 +49,15 @@ class Conflict(APIException):
 def caller_of(request: Request) -> Caller:
     """Who is asking, as `tenants.auth` found out."""
     return cast(Caller, request.user)
+
+
+@contextmanager
+def reading_cursor() -> Iterator[None]:
+    """A ValueError about a cursor's parts is the client's fault: ValidationError (400)."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValidationError({"cursor": [NOT_A_CURSOR]}) from error
 
 
 def valid(serializer: type[BaseSerializer[Any]], data: Any) -> dict[str, Any]:

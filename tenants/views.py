@@ -21,12 +21,10 @@ from tenants import authority, cursors, lifecycle
 from tenants import serializers as shapes
 from tenants.auth import require_operator
 from tenants.models import ApiKey, Scope, Tenant
-from tenants.requests import Conflict, caller_of, valid
+from tenants.requests import Conflict, caller_of, reading_cursor, valid
 
 TAKEN = "There is a tenant of this name already."
 GONE = "It has just been deleted."
-# PostgreSQL's bigint: a larger number is no id.
-ID_MAX = 2**63 - 1
 # An answer with a key in it is for whoever asked, not for the caches on the way.
 ONCE = {"Cache-Control": "no-store"}
 
@@ -200,10 +198,6 @@ def _page(rows: models.QuerySet[_Row], limit: int) -> tuple[list[_Row], str | No
 
 
 def _decoded(cursor: str) -> int:
-    try:
-        row_id = int(cursors.unpack(cursor, 1)[0])
-    except ValueError:
-        row_id = -1
-    if not 0 <= row_id <= ID_MAX:
-        raise ValidationError({"cursor": ["Not a cursor of this API; leave it out for the first page."]})
+    with reading_cursor():
+        [row_id] = cursors.unpack_numbers(cursor, 1)
     return row_id

@@ -188,8 +188,7 @@ def test_one_run_at_a_time(acme, kept):
     assert ArchivedMessage.objects.count() == 0
 
 
-def test_a_run_that_takes_too_long_goes_on_later(acme, kept, monkeypatch):
-    monkeypatch.setattr(enforce, "CHUNK", 1)
+def test_a_run_that_takes_too_long_goes_on_later(acme, kept):
     begun = enforce.begin(tenant=acme, trigger="api", started_by="test", now=NOW)
     row = enforce.work(begun, seconds=0, chunk=1)
     assert (row.status, row.archived) == ("running", 1)

@@ -86,7 +86,15 @@ def test_bad_input_is_named_and_nothing_is_held(manager, values, field):
 
 
 @pytest.mark.parametrize(
-    "params", [{"state": "x"}, {"limit": 0}, {"cursor": "x"}, {"cursor": "eA=="}, {"who": "x"}]
+    "params",
+    [
+        {"state": "x"},
+        {"limit": 0},
+        {"cursor": "x"},
+        {"cursor": "eA=="},
+        {"cursor": "MTE4MDU5MTYyMDcxNzQxMTMwMzQyNA=="},
+        {"who": "x"},
+    ],
 )
 def test_a_list_that_cannot_be_is_refused(manager, params):
     problem_of(manager.get(HOLDS, **params), 400, field=next(iter(params)))

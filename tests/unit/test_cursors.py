@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from memories import cursors
+from tenants import cursors
 
 ID = UUID("01932c07-2f1c-7c3e-8f00-000000000001")
 
@@ -51,3 +51,10 @@ def _b64(text: str) -> str:
 def test_what_is_no_cursor_is_a_value_error(cursor):
     with pytest.raises(ValueError, match=r"."):
         cursors.decode(cursor)
+
+
+@pytest.mark.parametrize("parts", [("-1",), (str(2**63),), ("x",), ("",), ("1", "2")])
+def test_what_is_no_id_is_refused(parts):
+    with pytest.raises(ValueError, match=r".*"):
+        cursors.unpack_numbers(cursors.pack(*parts), 1)
+    assert cursors.unpack_numbers(cursors.pack(0, 2**63 - 1), 2) == [0, 2**63 - 1]
