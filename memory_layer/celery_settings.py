@@ -4,6 +4,7 @@ The embedding job row in PostgreSQL is the truth and a Celery message only a hin
 seconds, never a memory.
 """
 
+from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 SWEEP_SECONDS = 15
@@ -20,6 +21,12 @@ SAMPLES_SECONDS = 60
 # A task still running at this age is delivered again. It must exceed the longest task (time limit 120 s), and
 # tasks are safe to run twice.
 VISIBILITY_TIMEOUT_SECONDS = 300
+
+
+def _upkeep(task: str, seconds: int) -> dict[str, Any]:
+    """A message that nobody takes for a while (no worker) is of no use later: the next beat sends another."""
+    return {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+
 
 CELERY = {
     "task_acks_late": True,
@@ -41,42 +48,13 @@ CELERY = {
     "beat_max_loop_interval": 5,
     "beat_schedule": {
         "sweep-embedding-jobs": {"task": "memories.tasks.sweep", "schedule": SWEEP_SECONDS},
-        # A message that nobody takes for a while (no worker) is of no use later: the next beat sends another.
-        "reindex-messages": {
-            "task": "memories.tasks.reindex",
-            "schedule": REINDEX_SECONDS,
-            "options": {"expires": REINDEX_SECONDS},
-        },
-        "train-codebooks": {
-            "task": "memories.tasks.train_codebooks",
-            "schedule": CODEBOOK_SECONDS,
-            "options": {"expires": CODEBOOK_SECONDS},
-        },
-        "flush-recalls": {
-            "task": "memories.tasks.flush_recalls",
-            "schedule": RECALLS_SECONDS,
-            "options": {"expires": RECALLS_SECONDS},
-        },
-        "measure-recall": {
-            "task": "memories.tasks.measure_recall",
-            "schedule": RECALL_SECONDS,
-            "options": {"expires": RECALL_SECONDS},
-        },
-        "forget-idempotency-keys": {
-            "task": "tenants.tasks.forget_idempotency_keys",
-            "schedule": IDEMPOTENCY_SECONDS,
-            "options": {"expires": IDEMPOTENCY_SECONDS},
-        },
-        "run-due-retention": {
-            "task": "retention.tasks.run_due",
-            "schedule": RETENTION_SECONDS,
-            "options": {"expires": RETENTION_SECONDS},
-        },
-        "renew-samples": {
-            "task": "retention.tasks.renew_samples",
-            "schedule": SAMPLES_SECONDS,
-            "options": {"expires": SAMPLES_SECONDS},
-        },
+        "reindex-messages": _upkeep("memories.tasks.reindex", REINDEX_SECONDS),
+        "train-codebooks": _upkeep("memories.tasks.train_codebooks", CODEBOOK_SECONDS),
+        "flush-recalls": _upkeep("memories.tasks.flush_recalls", RECALLS_SECONDS),
+        "measure-recall": _upkeep("memories.tasks.measure_recall", RECALL_SECONDS),
+        "forget-idempotency-keys": _upkeep("tenants.tasks.forget_idempotency_keys", IDEMPOTENCY_SECONDS),
+        "run-due-retention": _upkeep("retention.tasks.run_due", RETENTION_SECONDS),
+        "renew-samples": _upkeep("retention.tasks.renew_samples", SAMPLES_SECONDS),
     },
     # kombu looks for undelivered messages only every interval * throttle events: small, so that the tasks of
     # a killed worker come back in seconds.
