@@ -21,7 +21,15 @@ SECONDS = 20.0
 RUNNING = "It takes longer and goes on in the background: see Retention runs."
 
 
-class PolicyActions:
+class Enforcing:
+    """Who may do all that follows."""
+
+    def has_enforce_permission(self, request: HttpRequest) -> bool:
+        """Those who may make runs."""
+        return bool(request.user.has_perm("retention.add_retentionrun"))
+
+
+class PolicyActions(Enforcing):
     """Actions on policies. Those of a tenant that are not chosen still stand before the chosen ones."""
 
     @admin.action(description="Preview a run of these", permissions=["enforce"])
@@ -59,15 +67,11 @@ class PolicyActions:
             said = f"Archived {row.archived}, deleted {row.deleted}, purged {row.purged} of {tenant}."
             _say(request, row, said)
 
-    def has_enforce_permission(self, request: HttpRequest) -> bool:
-        """Those who may make runs."""
-        return bool(request.user.has_perm("retention.add_retentionrun"))
 
-
-class RunActions:
+class RunActions(Enforcing):
     """Actions on runs."""
 
-    @admin.action(description="Restore what these runs took", permissions=["restore"])
+    @admin.action(description="Restore what these runs took", permissions=["enforce"])
     def restore_runs(self, request: HttpRequest, queryset: QuerySet[RetentionRun]) -> None:
         """The newest first: what an older run archived may have been deleted by a newer one."""
         for undone in queryset.select_related("tenant").order_by("-started_at"):
@@ -86,15 +90,11 @@ class RunActions:
                 continue
             _say_restored(request, undone.tenant, row)
 
-    def has_restore_permission(self, request: HttpRequest) -> bool:
-        """Those who may make runs."""
-        return bool(request.user.has_perm("retention.add_retentionrun"))
 
-
-class ArchiveActions:
+class ArchiveActions(Enforcing):
     """Actions on archived messages."""
 
-    @admin.action(description="Restore these messages", permissions=["restore"])
+    @admin.action(description="Restore these messages", permissions=["enforce"])
     def restore_messages(self, request: HttpRequest, queryset: QuerySet[ArchivedMessage]) -> None:
         """Back to the memory as they were."""
         chosen: dict[Tenant, list[ArchivedMessage]] = {}
@@ -113,10 +113,6 @@ class ArchiveActions:
                 messages.error(request, f"Nothing done for {tenant}: {error}")
                 continue
             _say_restored(request, tenant, row)
-
-    def has_restore_permission(self, request: HttpRequest) -> bool:
-        """Those who may make runs."""
-        return bool(request.user.has_perm("retention.add_retentionrun"))
 
 
 def _note_look(tenant: Tenant, said: Preview) -> None:
