@@ -14,7 +14,7 @@ from memories.models import EmbeddingJob, EmbeddingSpace, Message
 from tenants.admin_pages import ShowsContent, TenantOwned
 
 
-class MessageForm(forms.ModelForm):
+class MetadataForm(forms.ModelForm):
     """What the API refuses is refused here too."""
 
     def clean_metadata(self) -> dict[str, Any]:
@@ -30,7 +30,7 @@ class MessageForm(forms.ModelForm):
 class MessageAdmin(TenantOwned, ShowsContent):
     """Read and browse. Text is changed through the API, which embeds it again."""
 
-    form = MessageForm
+    form = MetadataForm
     list_display = [
         "created_at",
         "short_content",

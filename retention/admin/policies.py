@@ -3,16 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule
-from rest_framework.exceptions import ValidationError as ApiValidationError
 
-from memories.fields import MetadataField
+from memories.admin import MetadataForm
 from retention import cron, rules
 from retention.admin.enforcing import PolicyActions
 from retention.effective import as_policy
@@ -22,16 +20,8 @@ from tenants.admin_pages import ONE_LINE, Audited, TenantOwned
 from tenants.audit_actions import AuditAction
 
 
-class PolicyForm(forms.ModelForm):
+class PolicyForm(MetadataForm):
     """What the API refuses is refused here too."""
-
-    def clean_metadata(self) -> dict[str, Any]:
-        """An object within the API's limits; an emptied box is an empty object."""
-        value = self.cleaned_data["metadata"]
-        try:
-            return MetadataField().to_internal_value({} if value is None else value)
-        except ApiValidationError as error:
-            raise ValidationError([str(detail) for detail in error.detail]) from error
 
     def clean_crontab(self) -> CrontabSchedule | None:
         """Beat's form takes crontabs that never fire."""
