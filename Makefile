@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 RUN_LOCKS := requirements/base.txt requirements/embedded.txt requirements/local.txt
 DEV_LOCKS := requirements/dev.txt
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes
-SETS := base embedded local dev
+SETS := base embedded local tracing dev
 
 # An environment whose Python is gone (upgraded, moved) is none: forget what was installed in it.
 ifneq ($(shell test -x $(PY) || echo broken),)
@@ -15,7 +15,7 @@ $(shell rm -f $(VENV)/.run $(VENV)/.dev)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench bench-quality bench-scale chaos lint format lock clean
+.PHONY: help run test bench bench-quality bench-scale chaos fuzz drill lint format lock clean model bench-peers load soak
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while read -r target text; do printf '  make %-14s %s\n' "$$target" "$$text"; done
@@ -35,8 +35,26 @@ bench-quality: $(VENV)/.dev ## what searches find, and what each signal is worth
 bench-scale: $(VENV)/.dev ## speed, cost, filters and load with tenants up to 1M messages beside 1M of others (PLANS=file)
 	@$(PY) -m tests.benchmarks $(or $(PARTS),speed cost filters load) --scale $(or $(SCALE),full) $(OTHERS:%=--others %) $(PLANS:%=--plans %)
 
-chaos: $(VENV)/.dev ## long fault runs: bad provider, killed workers, killed Redis, killed retention (a quarter of an hour)
-	@$(PY) -m tests.faults $(COUNT)
+bench-peers: $(VENV)/.dev ## beside mem0, LangGraph's store and Hindsight, each in an environment of its own (SCALE=full, DATASET=locomo.json, SYSTEMS=ours,mem0, OUT=file)
+	@$(PY) -m tests.benchmarks peers $(SCALE:%=--scale %) $(DATASET:%=--dataset %) $(SYSTEMS:%=--systems %) $(OUT:%=--out %)
+
+load: $(VENV)/.dev ## mixed requests of 8 clients for 100 tenants; an error fails it (SECONDS=60, REQUESTS=100000, OUT=file)
+	@$(PY) -m tests.benchmarks mixed $(SECONDS:%=--seconds %) $(REQUESTS:%=--requests %) $(OUT:%=--out %)
+
+soak: $(VENV)/.dev ## the same for long; memory, files, connections or jobs that grow fail it (MINUTES=20, OUT=file)
+	@$(PY) -m tests.benchmarks soak $(MINUTES:%=--minutes %) $(OUT:%=--out %)
+
+chaos: $(VENV)/.dev ## break a running stack in every way, for an hour: nothing acknowledged is lost (COUNT=2000, PARTS="kills disk")
+	@$(PY) -m tests.faults $(COUNT) $(PARTS)
+
+model: $(VENV)/.dev ## random sequences of everything against a plain model, other ones each time (SEQUENCES=300, STEPS=50)
+	@MODEL_SEQUENCES=$(or $(SEQUENCES),300) MODEL_STEPS=$(or $(STEPS),50) $(PY) -m pytest tests/model --show-capture=no
+
+fuzz: $(VENV)/.dev ## made-up requests to every operation of the API (CASES=2000)
+	@FUZZ_CASES=$(or $(CASES),2000) $(PY) -m pytest tests/integration/test_fuzz.py -q -s --show-capture=no
+
+drill: $(VENV)/.dev ## dump a filled installation, restore it on a new server, compare everything (MESSAGES=5000)
+	@$(PY) -m tests.drill $(MESSAGES:%=--messages %)
 
 lint: $(VENV)/.dev ## style, types, layers, missing migrations
 	$(PY) -m ruff check .
@@ -54,7 +72,7 @@ lock: $(VENV)/.dev ## pin requirements/*.in anew
 		--generate-hashes --no-header --no-emit-index-url --no-emit-find-links $$set.in -o $$set.txt || exit 1; done
 
 clean: ## remove the virtual environment and caches, never the data
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage htmlcov staticfiles
+	rm -rf $(VENV) .peers .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage htmlcov staticfiles
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is written when its installation is whole, so an interrupted one is done again.
@@ -67,6 +85,7 @@ $(VENV)/.run: $(RUN_LOCKS) | $(PY)
 $(VENV)/.dev: $(DEV_LOCKS) $(VENV)/.run
 	@echo "Installing what tests and checks"
 	@$(INSTALL) $(DEV_LOCKS:%=-r %)
+	@sh tests/e2e/chromium.sh
 	@touch $@
 
 $(PY):

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from rest_framework.utils.encoders import JSONEncoder
 
-from memories import caching, metrics, recalls
+from memories import activity, caching, metrics, recalls
 from memories.embeddings import EmbeddingError
 from memories.spaces import active_space
 from tenants.models import Tenant
@@ -34,6 +34,7 @@ def remembered(*, tenant: Tenant, asked: Any, make: Callable[[], Mapping[str, An
     kept = caching.kept_answer(tenant_id=tenant.id, question=question)
     if kept.body is not None:
         metrics.SEARCH_CACHE.labels("hit").inc()
+        activity.note_cached()
         return kept.body
     sent, body = _made(make, "unavailable" if kept.version is None else "miss")
     commands = _noted(tenant, body)

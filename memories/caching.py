@@ -28,6 +28,9 @@ ANSWER_VERSION_SECONDS = 24 * 60 * 60
 ANSWER_BYTES = 256 * 1024
 HINT_SECONDS = 5
 PULSE_SECONDS = 300
+# What OpenTelemetry keeps of a span's links.
+LINKS = 128
+_TRACES = "embed-traces"
 # The first words of the keys that hold what people said or asked; `drop_tenant` removes these.
 _ANSWER, _QUERY_VECTOR = "answer", "query-vector"
 _SCANNED_AT_ONCE = 1000
@@ -157,6 +160,22 @@ def hold_hint() -> None:
 def drop_hint() -> None:
     """It goes to sleep: from now on a new message needs a new hint."""
     _ask(lambda: cache.delete("embed-hint"))
+
+
+def note_trace(traceparent: str) -> None:
+    """This trace found a worker awake: the next batch is linked to it."""
+    send(
+        [
+            lambda redis: redis.lpush(key_of(_TRACES), traceparent),
+            lambda redis: redis.ltrim(key_of(_TRACES), 0, LINKS - 1),
+        ]
+    )
+
+
+def waiting_traces() -> list[str]:
+    """The traces that were noted since the last look, LINKS at most."""
+    found = with_redis(lambda redis: redis.lpop(key_of(_TRACES), LINKS))
+    return [each.decode() for each in found or []]
 
 
 def record_pulse(now: float) -> None:

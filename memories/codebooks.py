@@ -15,11 +15,8 @@ from uuid import UUID
 
 import numpy as np
 from django.db import connection, transaction
-from pgvector import HalfVector
-from pgvector.psycopg import register_vector
-from psycopg.types.numeric import Int2, Int4, Int8
 
-from memories import clustering
+from memories import clustering, statements
 from memories.clustering import Matrix
 from memories.embeddings import Vector
 from memories.models import EmbeddingSpace
@@ -35,6 +32,12 @@ SAMPLE_BYTES = 128 * 1024 * 1024
 # A codebook is trained anew when the tenant has grown so much since.
 GROWTH = 4
 _SIZED_BUCKETS = 32
+_STORE = """
+    WITH stored AS (
+        INSERT INTO memories_centroid (tenant_id, space_id, bucket, centroid)
+        SELECT %s::bigint, %s::smallint, * FROM unnest(%s::int[], %s::halfvec[]) RETURNING bucket)
+    SELECT count(*) FROM stored
+"""
 
 # Where a vector stands in its tenant's index: bucket, message id, part.
 Place = tuple[int, UUID, int]
@@ -241,16 +244,8 @@ def _sample(tenant_id: int, space_id: int, *, share: float) -> Matrix:
 
 
 def _store(tenant_id: int, space_id: int, *, first: int, centroids: Matrix) -> None:
-    with connection.cursor() as cursor:
-        register_vector(cursor.connection)
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(
-            "COPY memories_centroid (tenant_id, space_id, bucket, centroid) FROM STDIN (FORMAT BINARY)"
-        ) as copy,
-    ):
-        for number, centroid in enumerate(centroids):
-            copy.write_row((Int8(tenant_id), Int2(space_id), Int4(first + number), HalfVector(centroid)))
+    numbers = range(first, first + len(centroids))
+    statements.rows(_STORE, [tenant_id, space_id, list(numbers), statements.halfvecs(centroids)])
 
 
 def _decoded(sent: Sequence[bytes]) -> Matrix:

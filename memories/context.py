@@ -21,6 +21,7 @@ from memories.search import Answer, Found
 from memories.tables import LIVE, Tables
 from memories.tokens import token_counter
 from memories.whole_messages import WholeMessage
+from tenants import isolation
 from tenants.models import Tenant
 
 log = structlog.get_logger(__name__)
@@ -59,6 +60,7 @@ class Context:
         return [memory.id for memory in self.block.memories]
 
 
+@isolation.together()
 def build(
     *, tenant: Tenant, text: str, conversation_id: str = "", wanted: Wanted, present: Collection[str] = ()
 ) -> Context:
@@ -90,6 +92,7 @@ def build(
     hits = {found.message.id: found for place, found in places if place == found.message.id}
     neighbours = {each for ids in beside.values() for each in ids} - known - hits.keys()
     rows = wanted.tables.whole(tenant.id, [*newest, *neighbours])
+    isolation.let_go()
     tokens = token_counter()
     block = fill(
         recent=_memories(newest, rows, RECENT),

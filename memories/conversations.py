@@ -69,7 +69,8 @@ class WholeConversation(Conversation):
 def page(*, tenant: Tenant, limit: int, after: str = "", user_id: str | None = None) -> list[Conversation]:
     """So many conversations by id, those after `after`; of a user: in which that user's messages are."""
     names = _ALL if user_id is None else _OF_A_USER
-    found = statements.rows(
+    found = statements.rows_of(
+        tenant.id,
         _COUNTED.format(names=names),
         {"tenant": tenant.id, "after": after, "limit": limit}
         | ({} if user_id is None else {"user": user_id}),
@@ -83,7 +84,7 @@ def page(*, tenant: Tenant, limit: int, after: str = "", user_id: str | None = N
 def one(*, tenant: Tenant, conversation_id: str) -> WholeConversation | None:
     """One conversation; None if nothing of it is in the memory or the archive."""
     given = {"tenant": tenant.id, "conversation": conversation_id, "users": USERS_NAMED + 1}
-    [(messages, archived, first, last, users)] = statements.rows(_ONE, given)
+    [(messages, archived, first, last, users)] = statements.rows_of(tenant.id, _ONE, given)
     if not messages + archived:
         return None
     return WholeConversation(

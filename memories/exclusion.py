@@ -19,7 +19,8 @@ def failing(tenant_id: int, message_id: str, parts: Parts) -> list[str]:
     if not parts:
         return []
     passes = [where_sql(condition) for _, condition in parts]
-    found = statements.rows(
+    found = statements.rows_of(
+        tenant_id,
         f"""SELECT {", ".join(f"({sql})" for sql, _ in passes)} FROM {WITH_ARCHIVE.messages}
             WHERE tenant_id = %s::bigint AND id = %s::uuid""",
         [*(value for _, params in passes for value in params), tenant_id, message_id],

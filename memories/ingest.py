@@ -10,12 +10,12 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from memories import caching, importance, metrics, outbox, quotas, suppression, tasks
+from memories import activity, caching, importance, metrics, outbox, quotas, suppression, tasks
 from memories.models import Message
 from memories.spaces import active_space
 from memories.tables import WITH_ARCHIVE
 from memories.whole_messages import WholeMessage
-from tenants import audit
+from tenants import audit, spans
 from tenants.audit_actions import AuditAction
 from tenants.models import Tenant
 
@@ -76,6 +76,11 @@ def store(*, tenant: Tenant, messages: Sequence[NewMessage]) -> list[Stored]:
 
     Raises ExternalIdConflict, Erased or quotas.QuotaExceeded, and then nothing is stored.
     """
+    with metrics.INGEST_SECONDS.time(), spans.span("store messages", messages=len(messages)):
+        return _store(tenant, messages)
+
+
+def _store(tenant: Tenant, messages: Sequence[NewMessage]) -> list[Stored]:
     now = timezone.now()
     rows = [_row(tenant, new, now) for new in messages]
     active_space()  # the first message of an installation makes it; without a space there would be no job
@@ -124,6 +129,16 @@ def delete(*, tenant: Tenant, message_id: UUID) -> bool:
             _note(AuditAction.MESSAGE_DELETE, tenant, message_id)
             caching.forget_answers([tenant.id])
     return bool(deleted)
+
+
+def embed_again(*, tenant: Tenant, message_id: UUID) -> None:
+    """Fresh jobs for a message in every space; its old vectors serve until then. Raises Message.DoesNotExist."""
+    with transaction.atomic():
+        message = Message.objects.for_tenant(tenant.id).select_for_update(no_key=True).get(id=message_id)
+        outbox.enqueue_again(message)
+        _note(AuditAction.MESSAGE_EDIT, tenant, message_id, audit.fields(["embedding"]))
+        caching.forget_answers([tenant.id])
+        transaction.on_commit(tasks.hint)
 
 
 def _note(
@@ -203,6 +218,7 @@ def _size(message: Message) -> int:
 
 def _after_commit(count: int) -> None:
     metrics.INGESTED.inc(count)
+    activity.note_stored(count)
     tasks.hint()
 
 

@@ -29,12 +29,15 @@ from memories.embeddings.usage import metered
 from memories.models import EmbeddingJob, EmbeddingSpace
 from memories.passages import passages
 from memories.spaces import identity_of
+from tenants import spans
 
 log = structlog.get_logger(__name__)
 
 BACKOFF_BASE_SECONDS = 2.0
 BACKOFF_CAP_SECONDS = 300.0
 _ERROR_LENGTH = 500
+# So many jobs and tenants of a failed batch stand in its log line.
+_NAMED = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,13 +71,20 @@ def run_batch() -> int:
     token = uuid.uuid4()
     for space, paused in _workable_spaces():
         if claims := _claim(space_id=space.id, token=token, without=paused):
-            try:
-                for batch in _batches(claims):
-                    _embed_and_store(batch, space=space, token=token)
-            except EmbeddingError as error:
-                _put_off(claims, error, token=token)
+            _work(claims, space=space, token=token)
             return len(claims)
     return 0
+
+
+def _work(claims: Sequence[Claim], *, space: EmbeddingSpace, token: uuid.UUID) -> None:
+    """The span belongs to the trace of whoever woke the worker, and is linked to those who found it awake."""
+    askers = caching.waiting_traces() if spans.recorder() else []
+    with spans.span("embed messages", links=askers, messages=len(claims), space=space.id):
+        try:
+            for batch in _batches(claims):
+                _embed_and_store(batch, space=space, token=token)
+        except EmbeddingError as error:
+            _put_off(claims, error, token=token)
 
 
 def workable() -> bool:
@@ -83,6 +93,16 @@ def workable() -> bool:
     return any(
         due.filter(space=space).exclude(tenant_id__in=paused).exists() for space, paused in _workable_spaces()
     )
+
+
+def pull_in() -> int:
+    """Make due what waits longer than any job ever does, because the clock was put back; how many.
+
+    Waits that a provider asks for may be longer. Those are its breaker's, which leaves due jobs alone.
+    """
+    longest = max(settings.ENV.embedding_lease_seconds, BACKOFF_CAP_SECONDS)
+    ahead = EmbeddingJob.objects.open().filter(next_attempt_at__gt=Now() + timedelta(seconds=longest))
+    return ahead.update(next_attempt_at=Now(), lease_token=None)
 
 
 def _workable_spaces() -> Iterator[tuple[EmbeddingSpace, list[int]]]:
@@ -237,6 +257,8 @@ def _put_off(claims: Sequence[Claim], error: EmbeddingError, *, token: uuid.UUID
         fault=error.fault.value,
         error=str(error)[:_ERROR_LENGTH],
         jobs=len(claims),
+        job_ids=[claim.job_id for claim in claims[:_NAMED]],
+        tenants=sorted({claim.tenant_id for claim in claims})[:_NAMED],
         buried=buried,
     )
     metrics.EMBEDDING_FAILURES.labels(error.fault.value).inc()

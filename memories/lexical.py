@@ -90,7 +90,8 @@ def score(words: Words, *, document: str, word_count: str) -> Sql:
 
 def in_message(tenant_id: int, message_id: str, words: Words, tables: Tables = LIVE) -> list[str]:
     """Those index words of the query that the message holds."""
-    found = statements.rows(
+    found = statements.rows_of(
+        tenant_id,
         f"""SELECT word FROM unnest(%s::text[]) AS word
            WHERE word = ANY(ARRAY(SELECT unnest(tsvector_to_array(document)) FROM {tables.messages}
                                   WHERE tenant_id = %s::bigint AND id = %s::uuid)) ORDER BY word""",
@@ -141,7 +142,8 @@ def _best(
     scored, score_params = score(words, document="m.document", word_count="m.word_count")
     # The index keeps tenants apart by a hash: the condition outside makes sure, which inside would tempt the planner to
     # read all of the tenant. A row that two looks find counts twice in the limit, and is scored once.
-    found = statements.rows(
+    found = statements.rows_of(
+        tenant_id,
         f"""
         {few} SELECT m.id::text, {scored} AS score FROM (
             SELECT DISTINCT ON (id) * FROM (
@@ -159,7 +161,7 @@ def _looked_up(tenant_id: int, way: Look, filters: Sql, tables: Tables) -> Sql:
     operator, lexemes = way
     passes = f"AND tenant_id = %s::bigint AND {where} AND NOT (SELECT are_few FROM counted)" if where else ""
     return (
-        f"""SELECT tenant_id, id, document, word_count FROM {tables.messages}
+        f"""SELECT tenant_id, id, document, word_count FROM {tables.messages_by_words}
             WHERE memories_terms(tenant_id, tsvector_to_array(document)) {operator}
                   (SELECT memories_terms(%s::bigint, %s::text[])) {passes}""",
         [tenant_id, array(lexemes), *([tenant_id, *params] if where else [])],

@@ -56,7 +56,7 @@ _READ = """
         SELECT language, messages, words FROM memories_corpus WHERE tenant_id = %(tenant)s::bigint
     ), spoken AS MATERIALIZED (
         SELECT n.name FROM unnest(%(names)s::text[]) AS n(name) WHERE EXISTS (
-            SELECT FROM memories_message m
+            SELECT FROM memories_messageforsearch m
             WHERE m.tenant_id = %(tenant)s::bigint AND lower(split_part(m.name, ' ', 1)) = n.name AND m.name <> '')
     ), configuration AS MATERIALIZED (
         SELECT language AS name FROM tenants_tenant WHERE id = %(tenant)s::bigint UNION SELECT language FROM corpus
@@ -123,8 +123,8 @@ def read_query(tenant: Tenant, *, text: str, names: Sequence[str]) -> Words:
     While a tenant is being indexed anew, the words of all languages that its messages have are looked for. The tenant's
     own is read here: a process may remember one that has just changed.
     """
-    [(lexemes, counts, are_names, speakers, messages, total, languages, has_codebook)] = statements.rows(
-        _READ, {"tenant": tenant.id, "names": statements.array(names), "text": text}
+    [(lexemes, counts, are_names, speakers, messages, total, languages, has_codebook)] = statements.rows_of(
+        tenant.id, _READ, {"tenant": tenant.id, "names": statements.array(names), "text": text}
     )
     terms = [Term(lexeme=lexeme, messages=count) for lexeme, count in zip(lexemes, counts, strict=True)]
     telling = [term for term, is_name in zip(terms, are_names, strict=True) if not is_name]

@@ -3,6 +3,11 @@
 from prometheus_client import Counter, Histogram
 
 INGESTED = Counter("memory_messages_ingested", "Messages stored")
+INGEST_SECONDS = Histogram(
+    "memory_ingest_seconds",
+    "Seconds to store the messages of one request",
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)
 QUOTA_REFUSALS = Counter(
     "memory_quota_refusals", "Writes refused for a quota, by what was used up", ["quota"]
 )
@@ -18,6 +23,11 @@ SEARCH_SECONDS = Histogram(
     ["stage"],
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
 )
+SEARCH_CANDIDATES = Histogram(
+    "memory_search_candidates",
+    "Messages that a search ranked",
+    buckets=(0, 10, 25, 50, 100, 150, 250, 500, 1000, 2500),
+)
 CONTEXTS_LOST = Counter(
     "memory_contexts_lost",
     "Contexts asked for with a message that could not be built; the message was stored",
@@ -31,6 +41,17 @@ SEARCH_CACHE = Counter(
     "memory_search_cache",
     "Searches answered from Redis (hit) or made anew (miss; off; unavailable: Redis is down)",
     ["result"],
+)
+EMBEDDING_CALLS = Counter(
+    "memory_embedding_calls",
+    "Calls of a provider, by what came of them (ok, or whose fault it was: provider, text, setup)",
+    ["provider", "outcome"],
+)
+EMBEDDING_CALL_SECONDS = Histogram(
+    "memory_embedding_call_seconds",
+    "Seconds of a call of a provider, failed ones included",
+    ["provider"],
+    buckets=(0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60),
 )
 BREAKER_OPENINGS = Counter(
     "memory_embedding_breaker_openings",

@@ -61,11 +61,11 @@ def read(
                hashtextextended(m.role || ' ' || m.name || ' ' || m.content, 0), turn.places
         FROM turn CROSS JOIN LATERAL (
             SELECT id, conversation_id, created_at, importance, word_count, role, name, content, document
-            FROM {tables.messages} WHERE tenant_id = %s::bigint AND id = turn.id LIMIT 1) AS m
+            FROM {tables.whole_messages} WHERE tenant_id = %s::bigint AND id = turn.id LIMIT 1) AS m
         """
     params = [statements.array(seeds), tenant_id, *before_params, *after_params, expanded]
     params += [words.speaker, *bm25_params, *cosine_params, tenant_id]
-    return _read(statements.rows(sql, params))
+    return _read(statements.rows_of(tenant_id, sql, params))
 
 
 def beside(
@@ -86,7 +86,7 @@ def beside(
     found: dict[str, list[str]] = {each: [] for each in ids}
     params = [statements.array(ids), tenant_id, *before_params, *after_params]
     if ids:
-        for seed, neighbour in statements.rows(sql, params):
+        for seed, neighbour in statements.rows_of(tenant_id, sql, params):
             found[seed].append(neighbour)
     return found
 

@@ -102,7 +102,8 @@ def insert(messages: Sequence[Message], *, tenant_id: int) -> set[UUID]:
 
 def holders(external_ids: Sequence[str], *, tenant_id: int) -> list[str]:
     """Ids of the messages with these external_ids, here or in the archive. One snapshot: none is moved past it."""
-    found = statements.rows(
+    found = statements.rows_of(
+        tenant_id,
         f"""SELECT id::text FROM {WITH_ARCHIVE.messages}
             WHERE tenant_id = %s::bigint AND external_id = ANY(%s::text[])""",
         [tenant_id, list(external_ids)],

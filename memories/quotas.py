@@ -16,6 +16,8 @@ from tenants.models import Tenant
 # Any number, the same in every process: first half of the advisory locks of quotas; the tenant's id is the other.
 _LOCK = 730_580_441
 _INT_MAX = 2**31
+# From so much of a quota on somebody should know.
+NEARLY_FULL = 0.9
 _USAGE = """
     SELECT coalesce(sum(messages), 0)::bigint, coalesce(sum(bytes), 0)::bigint FROM (
         SELECT messages, bytes FROM memories_corpus WHERE tenant_id = %(tenant)s
@@ -49,12 +51,14 @@ def usage(tenant_id: int) -> Usage:
     return Usage(messages=messages, bytes=size)
 
 
+def shares(tenant: Tenant, stored: Usage) -> dict[str, float]:
+    """How much of each of the tenant's quotas is used, 0 to 1 and more; what has no quota is left out."""
+    return {what: getattr(stored, what) / most for what, most in _quotas_of(tenant).items() if most}
+
+
 def enforce(tenant: Tenant) -> None:
     """After a write, in its transaction: QuotaExceeded if there is too much now. Holds the lock until the commit."""
-    allowed = {
-        "messages": _allowed(tenant.message_quota, settings.ENV.message_quota),
-        "bytes": _allowed(tenant.byte_quota, settings.ENV.byte_quota),
-    }
+    allowed = _quotas_of(tenant)
     if not any(allowed.values()):
         return
     with connection.cursor() as cursor:
@@ -65,6 +69,13 @@ def enforce(tenant: Tenant) -> None:
         if most and getattr(stored, what) > most:
             metrics.QUOTA_REFUSALS.labels(what).inc()
             raise QuotaExceeded(what=what, allowed=most, would_be=getattr(stored, what))
+
+
+def _quotas_of(tenant: Tenant) -> dict[str, int]:
+    return {
+        "messages": _allowed(tenant.message_quota, settings.ENV.message_quota),
+        "bytes": _allowed(tenant.byte_quota, settings.ENV.byte_quota),
+    }
 
 
 def _allowed(own: int | None, installation: int) -> int:

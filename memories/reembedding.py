@@ -60,6 +60,19 @@ class Progress:
     buried: int
 
 
+# Of a message: its tenant and its id.
+Place = tuple[int, UUID]
+BEFORE_ALL: Place = (0, UUID(int=0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """How many jobs a chunk made, and the place of its last message."""
+
+    jobs: int
+    after: Place
+
+
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
     """What filling a space would take: messages without a vector in it, and their tokens, estimated safely."""
@@ -92,21 +105,20 @@ def estimate(space: EmbeddingSpace) -> Estimate:
     return Estimate(messages=messages, tokens=int(tokens))
 
 
-def fill(space: EmbeddingSpace) -> Iterator[int]:
-    """Make the missing jobs, a chunk and a transaction at a time; yields how many each chunk made.
+def fill(space: EmbeddingSpace, *, after: Place = BEFORE_ALL) -> Iterator[Made]:
+    """Make the missing jobs of messages after a place, a chunk and a transaction at a time; yields what each made.
 
     The caller throttles by taking the next chunk when it likes. Broken off, it is simply run again.
     """
-    key: tuple[int, UUID] = (0, UUID(int=0))
     while True:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(_FILL, [*key, CHUNK, space.id, space.id])
+            cursor.execute(_FILL, [*after, CHUNK, space.id, space.id])
             row = cursor.fetchone()
             if row is None:
                 return
             transaction.on_commit(tasks.hint)
-        made, key = row[0], (row[1], row[2])
-        yield made
+        jobs, after = row[0], (row[1], row[2])
+        yield Made(jobs=jobs, after=after)
 
 
 def progress(space: EmbeddingSpace) -> Progress:

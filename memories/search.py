@@ -14,7 +14,18 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from memories import caching, candidates, costs, duplicates, lexicon, metrics, query, ranking, vectors
+from memories import (
+    activity,
+    caching,
+    candidates,
+    costs,
+    duplicates,
+    lexicon,
+    metrics,
+    query,
+    ranking,
+    vectors,
+)
 from memories.candidates import Asked, Gathered
 from memories.embeddings import EmbeddingError, Vector, embed
 from memories.embeddings.registry import is_remote
@@ -26,6 +37,7 @@ from memories.relevance import Signals
 from memories.spaces import active_space, identity_of
 from memories.tables import LIVE, Tables
 from memories.whole_messages import WholeMessage
+from tenants import isolation, spans
 from tenants.models import SearchMode, Tenant
 
 log = structlog.get_logger(__name__)
@@ -34,6 +46,7 @@ HYBRID, VECTOR, TEXT = MODES = tuple(SearchMode.values)
 # Of each stage; metrics look their labels up with a lock, 5 us each.
 STAGES = ("total", "words", "embedding", "candidates", "ranking", "messages")
 _SECONDS = {stage: metrics.SEARCH_SECONDS.labels(stage) for stage in STAGES}
+_SPANS = {stage: f"search {stage}" for stage in STAGES}
 # Hits beyond the answer that may move up where a repeat moves down.
 UNDERSTUDIES = 3
 
@@ -108,7 +121,7 @@ def search(
     )
     if as_of is not None:
         condition &= Q(created_at__lte=as_of)
-    with _timed(answer, "total"):
+    with isolation.within(tenant.id), isolation.together(), _timed(answer, "total"):
         asked = replace(_read(answer, tenant, text, condition), also=also, tables=tables)
         with _timed(answer, "candidates"):
             answer.gathered = candidates.gather(asked, wanted=top_k)
@@ -126,7 +139,9 @@ def search(
             answer.found = _with_messages(tenant, answer, top_k, tables)
     if explain and asked.vector is not None:
         answer.vector_search = vectors.method(tenant.id, asked.space_id)
+    metrics.SEARCH_CANDIDATES.observe(len(answer.gathered.candidates))
     metrics.SEARCHES.labels(answer.mode, str(answer.degraded).lower()).inc()
+    activity.note_search(seconds=answer.milliseconds["total"] / 1000)
     return answer
 
 
@@ -179,6 +194,7 @@ def _embedded(text: str, space: EmbeddingSpace, tenant: Tenant) -> Vector:
     identity = identity_of(space)
     if not is_remote(identity):
         return embed([text], identity)[0]
+    isolation.let_go()  # no transaction waits for Redis and the provider
     vector, hit = caching.remembered_query_vector(
         tenant_id=tenant.id, space=identity, text=text, compute=lambda: _paid_for(text, space, tenant)
     )
@@ -213,7 +229,8 @@ def _with_messages(tenant: Tenant, answer: Answer, top_k: int, tables: Tables) -
 def _timed(answer: Answer, stage: str) -> Iterator[None]:
     started = time.perf_counter()
     try:
-        yield
+        with spans.span(_SPANS[stage]):
+            yield
     finally:
         seconds = time.perf_counter() - started
         answer.milliseconds[stage] = round(seconds * 1000, 3)

@@ -19,7 +19,7 @@ from memories.tables import tables
 from memories.views import METADATA_PARAMETER, NO_MESSAGE, caller_of, valid, valid_query
 from memories.why_serializers import WhyIn, WhyOut, as_why
 from tenants.auth import tenant_of
-from tenants.models import Scope
+from tenants.models import Scope, Tenant
 
 
 class SearchView(APIView):
@@ -38,7 +38,7 @@ class SearchView(APIView):
     def post(self, request: Request) -> HttpResponse:
         """The same with nested filters and weights of its own. It only reads: the scope `read` is enough."""
         values = valid(SearchBody, request.data)
-        return _answer(request, request.data, values, _parts(values))
+        return _answer(request, request.data, values, parts_in(values))
 
 
 class WhyView(APIView):
@@ -50,29 +50,16 @@ class WhyView(APIView):
     def post(self, request: Request) -> Response:
         """Why a message is, or is not, in the answer to this search. The scope `read` is enough."""
         values = valid(WhyIn, request.data)
-        asked = _asked(request, values)
+        asked = asked_in(values, tenant=_tenant(request, values))
         try:
-            found = why.explain(message_id=values["message_id"], parts=_parts(values), **asked)
+            found = why.explain(message_id=values["message_id"], parts=parts_in(values), **asked)
         except Message.DoesNotExist as error:
             raise NotFound(NO_MESSAGE) from error
         return Response(as_why(found, explain=values["explain"]))
 
 
-def _answer(request: Request, sent: Any, values: Mapping[str, Any], parts: Parts) -> HttpResponse:
-    """`sent` is what tells two questions apart: what came in, before anything was made of it."""
-    asked = _asked(request, values)
-
-    def make() -> dict[str, Any]:
-        found = search.search(condition=all_of(parts), **asked)
-        return as_search(found, explain=values["explain"], placed=values["include_archived"])
-
-    body = answers.remembered(tenant=asked["tenant"], asked=[request.method, sent], make=make)
-    return HttpResponse(body, content_type="application/json")
-
-
-def _asked(request: Request, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What a search takes, but for the filters."""
-    tenant = tenant_of(caller_of(request), values.get("tenant_id"))
+def asked_in(values: Mapping[str, Any], *, tenant: Tenant) -> dict[str, Any]:
+    """What a search takes, of a body or a query string, but for the filters."""
     return {
         "tenant": tenant,
         "text": values["query"],
@@ -85,6 +72,22 @@ def _asked(request: Request, values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _parts(values: Mapping[str, Any]) -> Parts:
+def parts_in(values: Mapping[str, Any]) -> Parts:
     """All filters of a body, told apart by their paths in it."""
     return [*as_filters(values, metadata=values.get("metadata")).parts(), *values.get("filters", [])]
+
+
+def _answer(request: Request, sent: Any, values: Mapping[str, Any], parts: Parts) -> HttpResponse:
+    """`sent` is what tells two questions apart: what came in, before anything was made of it."""
+    asked = asked_in(values, tenant=_tenant(request, values))
+
+    def make() -> dict[str, Any]:
+        found = search.search(condition=all_of(parts), **asked)
+        return as_search(found, explain=values["explain"], placed=values["include_archived"])
+
+    body = answers.remembered(tenant=asked["tenant"], asked=[request.method, sent], make=make)
+    return HttpResponse(body, content_type="application/json")
+
+
+def _tenant(request: Request, values: Mapping[str, Any]) -> Tenant:
+    return tenant_of(caller_of(request), values.get("tenant_id"))

@@ -4,20 +4,26 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from django.db import connection
-from pgvector import HalfVector
-from pgvector.psycopg import register_vector
-from psycopg.types.numeric import Int2, Int4, Int8
 
-from memories import codebooks
+from memories import codebooks, statements
 from memories.embeddings import Vector
 
 Key = tuple[int, UUID]
+
+# Arrays of binary vectors; COPY, hardly faster, is not for tables with row-level security.
+_INSERT = """
+    WITH stored AS (
+        INSERT INTO memories_messageembedding (space_id, tenant_id, message_id, part, bucket, embedding)
+        SELECT %s::smallint, * FROM unnest(%s::bigint[], %s::uuid[], %s::smallint[], %s::int[], %s::halfvec[])
+        RETURNING part)
+    SELECT count(*) FROM stored
+"""
 
 
 def replace(messages: Mapping[Key, Sequence[Vector]], *, space_id: int) -> None:
     """Store the vectors of messages, by (tenant id, message id) and part; an edited message's old ones go first.
 
-    Inside a transaction that holds the messages' rows. Binary COPY: measured at five times the speed of INSERT.
+    Inside a transaction that holds the messages' rows.
     """
     if not messages:
         return
@@ -30,22 +36,17 @@ def replace(messages: Mapping[Key, Sequence[Vector]], *, space_id: int) -> None:
             """,
             [space_id, [tenant for tenant, _ in messages], [message for _, message in messages]],
         )
-        register_vector(cursor.connection)
     buckets = _buckets(messages, space_id)
-    # A new cursor: one takes over its connection's types when it is made. COPY's binary form casts nothing, so the
-    # integers must say their width.
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(
-            "COPY memories_messageembedding (tenant_id, message_id, space_id, part, bucket, embedding) "
-            "FROM STDIN (FORMAT BINARY)"
-        ) as copy,
-    ):
-        for (tenant, message), vectors in messages.items():
-            in_buckets = zip(vectors, buckets[tenant, message], strict=True)
-            for part, (vector, bucket) in enumerate(in_buckets):
-                row = (Int8(tenant), message, Int2(space_id), Int2(part), Int4(bucket), HalfVector(vector))
-                copy.write_row(row)
+    rows = [
+        (tenant, message, part, bucket, vector)
+        for (tenant, message), vectors in messages.items()
+        for part, (vector, bucket) in enumerate(zip(vectors, buckets[tenant, message], strict=True))
+    ]
+    tenants, ids, parts, in_buckets, stored = zip(*rows, strict=True)
+    statements.rows(
+        _INSERT,
+        [space_id, list(tenants), list(ids), list(parts), list(in_buckets), statements.halfvecs(stored)],
+    )
 
 
 def _buckets(messages: Mapping[Key, Sequence[Vector]], space_id: int) -> dict[Key, list[int]]:

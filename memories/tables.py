@@ -18,9 +18,10 @@ from memories.whole_messages import WholeMessage
 Ids = Sequence[str]
 Sql = tuple[str, list[Any]]
 
-_COLUMNS = ", ".join(str(field.column) for field in Message._meta.concrete_fields)
-_MEMORY = ("memories_message", "")
-_ARCHIVE = ("memories_archivedmessage AS memories_message", "AND deleted_at IS NULL")
+# The views have no texts, and indexes serve any condition on them: see `tenants.row_security.ViewForSearch`.
+_COLUMNS = ", ".join(str(field.column) for field in Message._meta.concrete_fields if field.name != "content")
+_MEMORY = ("memories_messageforsearch AS memories_message", "")
+_ARCHIVE = ("memories_archivedmessageforsearch AS memories_message", "AND deleted_at IS NULL")
 # An archived vector is in bucket 0, which is always searched: codebooks are made of live vectors, and may be gone.
 _VECTOR_COLUMNS = "tenant_id, message_id, space_id, part, {} AS bucket, embedding"
 
@@ -29,11 +30,15 @@ _VECTOR_COLUMNS = "tenant_id, message_id, space_id, part, {} AS bucket, embeddin
 class Tables:
     """What the statements of search read: `messages` as memories_message, `embeddings` as memories_messageembedding.
 
+    `messages` have no content, and are for any condition, together with the tenant's; `messages_by_words` are the same
+    for the index of words alone. `whole_messages` have the content, and are for rows by their id.
     `parts`: the tables that `messages` is made of, each as memories_message, with the condition on its rows. `readers`:
     who reads whole rows, one after the other, until all are found.
     """
 
     messages: str
+    messages_by_words: str
+    whole_messages: str
     embeddings: str
     parts: Sequence[tuple[str, str]]
     readers: Sequence[Callable[[int, Ids], Sequence[WholeMessage]]]
@@ -41,7 +46,7 @@ class Tables:
     def newest(self, tenant_id: int, filters: Sql, *, limit: int) -> list[tuple[UUID, datetime]]:
         """Ids of the newest messages that pass, with their created_at, newest first. One statement."""
         sql, params = self.first(tenant_id, filters, order="created_at DESC, id DESC", limit=limit)
-        return cast(list[tuple[UUID, datetime]], statements.rows(sql, params))
+        return cast(list[tuple[UUID, datetime]], statements.rows_of(tenant_id, sql, params))
 
     def first(self, tenant_id: int, filters: Sql, *, order: str, limit: int) -> Sql:
         """A SELECT of id and created_at of the messages that pass and come first in an order.
@@ -70,15 +75,24 @@ class Tables:
 
 
 LIVE = Tables(
-    messages="memories_message",
+    messages=_MEMORY[0],
+    messages_by_words="memories_messageforwords AS memories_message",
+    whole_messages="memories_message",
     embeddings="memories_messageembedding",
     parts=[_MEMORY],
     readers=(whole_messages.live,),
 )
 # Whole rows are read once more from the memory: what was restored between the two looks is there.
 WITH_ARCHIVE = Tables(
-    messages=f"""(SELECT {_COLUMNS} FROM memories_message UNION ALL
-                  SELECT {_COLUMNS} FROM memories_archivedmessage WHERE deleted_at IS NULL) AS memories_message""",
+    messages=f"""(SELECT {_COLUMNS} FROM memories_messageforsearch UNION ALL
+                  SELECT {_COLUMNS} FROM memories_archivedmessageforsearch
+                  WHERE deleted_at IS NULL) AS memories_message""",
+    messages_by_words=f"""(SELECT {_COLUMNS} FROM memories_messageforwords UNION ALL
+                           SELECT {_COLUMNS} FROM memories_archivedmessageforwords
+                           WHERE deleted_at IS NULL) AS memories_message""",
+    whole_messages=f"""(SELECT {_COLUMNS}, content FROM memories_message UNION ALL
+                        SELECT {_COLUMNS}, content FROM memories_archivedmessage
+                        WHERE deleted_at IS NULL) AS memories_message""",
     parts=[_MEMORY, _ARCHIVE],
     embeddings=f"""(SELECT {_VECTOR_COLUMNS.format("bucket")} FROM memories_messageembedding UNION ALL
                     SELECT {_VECTOR_COLUMNS.format("0")} FROM memories_archivedembedding

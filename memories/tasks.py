@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from memories import caching, jobs, lexicon, metrics, recall, recalls, reindexing, training
 from memories.models import EmbeddingSpace
+from tenants import spans
 
 log = structlog.get_logger(__name__)
 
@@ -49,10 +50,14 @@ def embed_pending() -> int:
 
 @shared_task
 def sweep() -> None:
-    """On beat: picks up what a lost hint or a dead worker left, and is the pulse that health reads."""
+    """On beat: picks up what a lost hint or a dead worker left, and is the pulse that health reads.
+
+    It asks nobody's leave: a hint that nobody will ever take back must not hold it up.
+    """
     caching.record_pulse(time.time())
+    jobs.pull_in()
     if jobs.workable():
-        hint()
+        _send()
     lexicon.fold_all()
 
 
@@ -103,6 +108,8 @@ def hint() -> None:
     """Wake a worker, unless one is awake. Never raises: what it misses, the sweeper finds."""
     if caching.first_hint():
         _send()
+    elif here := spans.here():
+        caching.note_trace(here)
 
 
 def _call_another(batch: int) -> bool:

@@ -56,7 +56,8 @@ class Query:
 
 def method(tenant_id: int, space_id: int) -> Method:
     """What `nearest` does for the tenant at the moment; while a codebook takes another's place, by the newer one."""
-    [(buckets,)] = statements.rows(
+    [(buckets,)] = statements.rows_of(
+        tenant_id,
         """
         SELECT count(*) FROM memories_centroid
         WHERE tenant_id = %(tenant)s::bigint AND space_id = %(space)s::smallint AND bucket >> 16 = (
@@ -79,7 +80,8 @@ def exactly_nearest(query: Query) -> list[Near]:
     """The same by comparing all vectors of the tenant, without filters: what `nearest` is measured against."""
     for rows_each in (ROWS_EACH, 1 + MAX_PASSAGES):
         rows = query.limit * rows_each
-        found = statements.rows(
+        found = statements.rows_of(
+            query.tenant_id,
             f"""
             SELECT message_id::text, min(distance), count(*) FROM (
                 SELECT message_id, embedding <#> %s::halfvec AS distance FROM {query.tables.embeddings}
@@ -130,7 +132,7 @@ def bucketed_sql(query: Query) -> Sql:
 
 def _bucketed(query: Query) -> list[Near]:
     sql, params = bucketed_sql(query)
-    return [(message, distance) for message, distance in statements.rows(sql, params)]
+    return [(message, distance) for message, distance in statements.rows_of(query.tenant_id, sql, params)]
 
 
 # The vector stands in the statement once: of a search in a small tenant, reading it takes the longest.

@@ -25,7 +25,7 @@ from memories.models import Message
 from memories.serializers import as_placed
 from memories.tables import LIVE, Tables, tables
 from memories.whole_messages import WholeMessage
-from tenants import cursors, idempotency
+from tenants import cursors, idempotency, isolation
 from tenants.auth import require_scope, tenant_of
 from tenants.models import Scope, Tenant
 from tenants.requests import Conflict as Conflict
@@ -127,8 +127,9 @@ class MessagesView(APIView):
         condition &= _after(values.get("cursor"))
         placed, limit = values["include_archived"], values["limit"]
         where = tables(include_archived=placed)
-        page = where.newest(tenant.id, where_sql(condition), limit=limit + 1)
-        messages = where.whole(tenant.id, [str(message_id) for message_id, _ in page[:limit]])
+        with isolation.together():
+            page = where.newest(tenant.id, where_sql(condition), limit=limit + 1)
+            messages = where.whole(tenant.id, [str(message_id) for message_id, _ in page[:limit]])
         following = cursors.encode(page[limit - 1][1], page[limit - 1][0]) if len(page) > limit else None
         # One that went away between the two looks is left out.
         bodies = [
@@ -141,6 +142,8 @@ class MessagesView(APIView):
 
 class MessageBatchView(APIView):
     """Store many messages."""
+
+    counts_items = True
 
     @extend_schema(
         parameters=[KEY_PARAMETER], request=serializers.BatchIn, responses={201: serializers.BatchOut}

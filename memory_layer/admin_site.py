@@ -4,9 +4,9 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any, TypeVar, cast
 
-from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from unfold.sites import UnfoldAdminSite
 
 from tenants import actors
 from tenants.audit_actions import ActorKind
@@ -14,8 +14,8 @@ from tenants.audit_actions import ActorKind
 _View = TypeVar("_View", bound=Callable[..., HttpResponseBase])
 
 
-class Site(AdminSite):
-    """Django's, which says who is there before it does anything."""
+class Site(UnfoldAdminSite):
+    """Unfold's, which says who is there before it does anything."""
 
     def admin_view(self, view: _View, cacheable: bool = False) -> _View:
         inner = super().admin_view(view, cacheable)

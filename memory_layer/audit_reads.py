@@ -34,11 +34,13 @@ class AuditReadsMiddleware:
         body = request.body if request.method == "POST" else b""
         response = self.get_response(request)
         match = request.resolver_match
-        if match and response.status_code == 200 and request.method in READS.get(match.url_name or "", ()):
+        # Names in a namespace are the admin's, which notes its own looks.
+        name = "" if match is None or match.namespaces else match.url_name or ""
+        if match and response.status_code == 200 and request.method in READS.get(name, ()):
             audit.record(
                 AuditAction.CONTENT_READ,
                 tenant_id=_tenant_id(request, body),
-                of=match.url_name or "",
+                of=name,
                 id=match.kwargs.get("message_id", ""),
             )
         return response

@@ -1,13 +1,21 @@
 """The Celery app: `celery -A memory_layer worker` and `celery -A memory_layer beat`."""
 
 import os
+from typing import Any
 
 from celery import Celery, Task
-from celery.signals import setup_logging, task_prerun
+from celery.signals import (
+    beat_init,
+    before_task_publish,
+    setup_logging,
+    task_failure,
+    task_postrun,
+    task_prerun,
+    worker_init,
+)
 
+from memory_layer import metrics_server, task_runs
 from memory_layer.celery_settings import CELERY
-from tenants import actors
-from tenants.audit_actions import ActorKind
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "memory_layer.settings")
 
@@ -15,6 +23,7 @@ app = Celery("memory_layer")
 app.conf.update(CELERY)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.autodiscover_tasks(related_name="space_tasks")
 
 
 @setup_logging.connect
@@ -22,7 +31,32 @@ def keep_our_logging(**_: object) -> None:
     """Django has set logging up already; without a receiver Celery would put its own handlers over it."""
 
 
+@worker_init.connect
+@beat_init.connect
+def tell_metrics(**_: object) -> None:
+    """Where MEMORY_METRICS_PORT is set."""
+    metrics_server.start()
+
+
+@before_task_publish.connect
+def say_who_asks(sender: str, headers: dict[str, Any], **_: object) -> None:
+    """`sender` is the task's name."""
+    task_runs.sent(sender, headers)
+
+
 @task_prerun.connect
-def say_who_acts(task: "Task[..., object]", **_: object) -> None:
-    """What a task changes, the schedule has changed: the audit trail names the task."""
-    actors.acting(ActorKind.SCHEDULE, task.name)
+def begin(task: "Task[..., object]", **_: object) -> None:
+    """In the process that runs it."""
+    task_runs.begun(task)
+
+
+@task_failure.connect
+def note_failure(sender: "Task[..., object]", exception: BaseException, **_: object) -> None:
+    """Before its end is told."""
+    task_runs.failed(sender, exception)
+
+
+@task_postrun.connect
+def end(task: "Task[..., object]", state: str, **_: object) -> None:
+    """Whatever became of it."""
+    task_runs.ended(task, state or "UNKNOWN")

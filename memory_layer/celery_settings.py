@@ -42,7 +42,11 @@ CELERY = {
     "worker_hijack_root_logger": False,
     "timezone": "UTC",
     "task_default_queue": "default",
-    "task_routes": {"memories.tasks.*": {"queue": "embed"}, "retention.tasks.*": {"queue": "retention"}},
+    "task_routes": {
+        "memories.tasks.*": {"queue": "embed"},
+        "memories.space_tasks.*": {"queue": "embed"},
+        "retention.tasks.*": {"queue": "retention"},
+    },
     # last_run_at reaches the database after every send: health reads beat's pulse there.
     "beat_sync_every": 1,
     "beat_max_loop_interval": 5,

@@ -8,12 +8,14 @@ from django.core.checks import CheckMessage, Tags, Warning, register
 from django.db import DatabaseError, connections
 
 from memory_layer import groups
+from tenants.isolation_checks import check_isolation
 
 
 def register_checks() -> None:
     """Called by the app's ready()."""
     register(check_open_access)
     register(check_groups, Tags.database)
+    register(check_isolation, Tags.database)
 
 
 def check_open_access(**_: Any) -> list[CheckMessage]:

@@ -9,7 +9,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
@@ -25,6 +25,8 @@ class Env(BaseModel):
     """What the operator decides. Field names are the variable names without MEMORY_, in lower case."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    # Django asks every setting's value for it, and pydantic takes long to say that there is none.
+    _mask_wrapped: ClassVar[bool] = True
 
     # who may come in
     env: Literal["development", "production"] = "development"
@@ -43,6 +45,7 @@ class Env(BaseModel):
     database_url: DatabaseUrl = Field("postgresql://memory@localhost/memory", repr=False)
     redis_url: RedisUrl = Field("redis://localhost:6379/0", repr=False)
     database_prepare: bool = True  # off behind a pooler that does not know prepared statements
+    database_pooled: bool = False  # behind a transaction pooler: no session state
 
     # embeddings
     embedding_provider: Literal[
@@ -101,8 +104,10 @@ class Env(BaseModel):
     # what is told
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "json", "console"] = "auto"
+    tracing: bool = False  # needs requirements/tracing.txt; where to, the OTEL_* variables say
+    metrics_port: int = Field(0, ge=0, le=65535)  # where worker and beat tell their own metrics; 0: nowhere
 
-    # read by the supervisor of `make run` and by gunicorn, checked here so that a wrong one is refused
+    # read by the supervisor of `make run` and by the web server, checked here so that a wrong one is refused
     data_dir: Path = Path(".data")
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=1, le=65535)

@@ -26,6 +26,7 @@ from memories.embeddings import EmbeddingError, breaker, stand_in
 from memories.embeddings.registry import is_remote
 from memories.spaces import active_space, identity_of
 from memory_layer.celery_settings import SWEEP_SECONDS
+from memory_layer.drain import draining
 from tenants import shared_redis
 from tenants.models import Scope
 
@@ -42,8 +43,8 @@ def live(_: HttpRequest) -> JsonResponse:
 
 
 def ready(_: HttpRequest) -> JsonResponse:
-    """200 if requests can be served: database reachable and migrated. Redis is not needed to serve."""
-    part = _guarded("database", _database)
+    """200 if requests can be served: database reachable and migrated, no stop ahead. Redis is not needed to serve."""
+    part = _guarded("database", _database) if not draining() else {"ok": False, "detail": "About to stop."}
     status = 200 if part["ok"] else 503
     headers = {} if part["ok"] else {"Retry-After": "2"}
     return JsonResponse(
@@ -60,9 +61,14 @@ class HealthView(APIView):
     @extend_schema(responses={200: OpenApiTypes.OBJECT, 503: OpenApiTypes.OBJECT})
     def get(self, request: Request) -> Response:
         """One row a part; 503 if any of them is not well."""
-        parts = [_guarded(name, probe) for name, probe in PARTS.items()]
+        parts = look()
         well = all(part["ok"] for part in parts)
         return Response({"status": "ok" if well else "degraded", "parts": parts}, status=200 if well else 503)
+
+
+def look() -> list[Part]:
+    """Every part as it is now: `part`, `ok`, and what there is to say of it."""
+    return [_guarded(name, probe) for name, probe in PARTS.items()]
 
 
 def _guarded(name: str, probe: Callable[[], Part]) -> Part:
@@ -138,7 +144,7 @@ def _beat() -> Part:
 def _provider() -> Part:
     """The set-up, and what the last calls said: a call of its own would cost money at every probe."""
     faults = check_provider() + check_database(databases=["default"])
-    circuits = [] if any(isinstance(fault, Error) for fault in faults) else _breakers()
+    circuits = [] if any(isinstance(fault, Error) for fault in faults) else breakers()
     return {
         "ok": not any(isinstance(fault, Error) for fault in faults)
         and all(circuit["state"] == "closed" for circuit in circuits),
@@ -148,7 +154,7 @@ def _provider() -> Part:
     }
 
 
-def _breakers() -> list[Part]:
+def breakers() -> list[Part]:
     """Of the provider that is used and of its stand-in; those that never leave the process have none."""
     used = identity_of(active_space())
     identities = [identity for identity in (used, stand_in(used)) if identity and is_remote(identity)]

@@ -1,23 +1,26 @@
-"""Structured logs: one line an event, stable keys, and never a message's content, a key or a vector.
+"""Structured logs: one line an event, stable keys (docs/monitoring.md), never a message's content, a key or a vector.
 
 The request line carries the route's pattern, not the URL: a query string holds what people search for.
 """
 
+import json
 import logging
 import re
 import sys
 import time
+import traceback
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import structlog
 from django.http import HttpRequest, HttpResponse
 
+from memory_layer.requests import is_probe, route_of
+
 REQUEST_ID_HEADER = "X-Request-ID"
 # What a caller may choose as its request id; anything else is replaced, so that it cannot forge log lines.
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
-_QUIET = ("/health/", "/metrics", "/static/")
 
 log = structlog.get_logger("memory_layer.request")
 
@@ -35,10 +38,15 @@ def logging_config(*, level: str, output: str) -> dict[str, Any]:
     Logs go to stderr: stdout belongs to commands that print data.
     """
     console = output == "console" or (output == "auto" and sys.stderr.isatty())
-    renderer = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
-    final: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
-    if not console:
-        final.insert(1, structlog.processors.format_exc_info)
+    renderer = structlog.dev.ConsoleRenderer() if console else _as_json
+    # No line of ours names them, and each record would look for all three.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    final: list[Any] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        _kind_and_frames,
+        renderer,
+    ]
+    logging.captureWarnings(True)  # else they are lines of their own kind
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -66,9 +74,41 @@ def logging_config(*, level: str, output: str) -> dict[str, Any]:
             "django.server": {"level": "CRITICAL"},
             "httpx": {"level": "WARNING"},
             "httpx2": {"level": "WARNING"},
+            "httpcore": {"level": "WARNING"},
+            "httpcore2": {"level": "WARNING"},
             "openai": {"level": "WARNING"},
+            # Celery's lines about a task quote its result and its exception; ours (task_runs) says the same without.
+            "celery.app.trace": {"level": "CRITICAL"},
+            "celery.worker.strategy": {"level": "WARNING"},
         },
     }
+
+
+def frames_of(error: BaseException | None) -> list[str]:
+    """An exception's way through the code, as file:line function, without its message or any value."""
+    trace = error.__traceback__ if error else None
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(trace)]
+
+
+def _kind_and_frames(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """In place of a traceback, whoever logged it: the message of a database's exception quotes the whole row."""
+    info = event.pop("exc_info", None)
+    if not info:
+        return event
+    error = (
+        info if isinstance(info, BaseException) else (info if isinstance(info, tuple) else sys.exc_info())[1]
+    )
+    if error is not None:
+        event["error"], event["trace"] = type(error).__name__, frames_of(error)
+    return event
+
+
+_ENCODER = json.JSONEncoder(default=repr)  # json.dumps with a default makes one a line
+
+
+def _as_json(_logger: Any, _method: str, event: Any) -> str:
+    """The last of the processors."""
+    return _ENCODER.encode(event)
 
 
 class RequestLogMiddleware:
@@ -78,7 +118,7 @@ class RequestLogMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request_id = _request_id(request.headers.get(REQUEST_ID_HEADER, ""))
+        request_id = usable_request_id(request.headers.get(REQUEST_ID_HEADER, ""))
         request.request_id = request_id  # type: ignore[attr-defined]
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -89,23 +129,19 @@ class RequestLogMiddleware:
             _level(request.path, response.status_code),
             "request",
             method=request.method,
-            route=_route(request),
+            route=route_of(request),
             status=response.status_code,
             milliseconds=round((time.perf_counter() - started) * 1000, 1),
         )
         return response
 
 
-def _request_id(offered: str) -> str:
+def usable_request_id(offered: str) -> str:
+    """The caller's own, if it is one; else a new one."""
     return offered if _REQUEST_ID.fullmatch(offered) else uuid.uuid4().hex
-
-
-def _route(request: HttpRequest) -> str:
-    match = request.resolver_match
-    return f"/{match.route}" if match else "unmatched"
 
 
 def _level(path: str, status: int) -> int:
     if status >= 500:
         return logging.ERROR
-    return logging.DEBUG if path.startswith(_QUIET) else logging.INFO
+    return logging.DEBUG if is_probe(path) else logging.INFO

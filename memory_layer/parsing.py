@@ -32,5 +32,7 @@ class Utf8Middleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request.encoding = settings.DEFAULT_CHARSET
+        # Without a claim Django takes this one; to say it anew would make it parse the query twice.
+        if request.encoding is not None:
+            request.encoding = settings.DEFAULT_CHARSET
         return self.get_response(request)

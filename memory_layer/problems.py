@@ -5,7 +5,6 @@ Every answer of the API with a status of 400 and above is `application/problem+j
 """
 
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any
@@ -19,6 +18,8 @@ from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
+
+from memory_layer.logging import frames_of
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +75,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         request_id=getattr(request, "request_id", ""),
         errors=errors,
     )
-    return Response(body, status=error.status_code, headers=_headers(error), content_type=CONTENT_TYPE)
+    answer = Response(body, status=error.status_code, headers=_headers(error), content_type=CONTENT_TYPE)
+    answer.refusal = getattr(error, "refusal", None)  # type: ignore[attr-defined]  # for memory_layer.web.repeats
+    return answer
 
 
 class Unavailable(exceptions.APIException):
@@ -185,9 +188,5 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def _log_unexpected() -> None:
     """The error's kind and its way through the code, without its message: a database's quotes the whole row."""
-    kind, _, trace = sys.exc_info()
-    log.error(
-        "unexpected_error",
-        error=kind.__name__ if kind else "",
-        trace=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(trace)],
-    )
+    kind, error, _ = sys.exc_info()
+    log.error("unexpected_error", error=kind.__name__ if kind else "", trace=frames_of(error))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict
 
+from memory_layer import admin_theme
 from memory_layer import env as environment
 from memory_layer.celery_settings import broker_url
 from memory_layer.logging import logging_config
@@ -23,6 +24,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 APPEND_SLASH = True
 
 INSTALLED_APPS = [
+    # Before the admin, whose templates it replaces; without its own site, which would replace ours.
+    "unfold.apps.BasicAppConfig",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
     "memory_layer.admin_app.SiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -46,19 +51,22 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "memory_layer.http_metrics.HttpMetricsMiddleware",
     "memory_layer.logging.RequestLogMiddleware",
+    "memory_layer.reach.ReachMiddleware",
     "memory_layer.parsing.Utf8Middleware",
     "memory_layer.content_security.ContentSecurityMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "memory_layer.problems.BodyLimitMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "memory_layer.pages.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "memory_layer.pages.AuthenticationMiddleware",
+    "memory_layer.pages.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
+if ENV.tracing:
+    MIDDLEWARE.insert(0, "memory_layer.tracing.TracingMiddleware")
 if ENV.audit_reads:
     MIDDLEWARE.append("memory_layer.audit_reads.AuditReadsMiddleware")
 
@@ -83,7 +91,7 @@ _CONNECTION_SECONDS = 600
 _DATABASE = conninfo_to_dict(ENV.database_url)
 DATABASES = {
     "default": {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "memory_layer.postgresql",
         "NAME": _DATABASE.pop("dbname", "memory"),
         "USER": _DATABASE.pop("user", ""),
         "PASSWORD": _DATABASE.pop("password", ""),
@@ -111,6 +119,7 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
+FORMAT_MODULE_PATH = ["memory_layer.formats"]
 
 STATIC_URL = "static/"
 # Production collects the files once, in its image; elsewhere they are served from where they lie.
@@ -145,6 +154,7 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
+LOGIN_REDIRECT_URL = "admin:index"
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENV.production
 SECURE_SSL_REDIRECT = ENV.production
@@ -164,6 +174,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["tenants.auth.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["memory_layer.parsing.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "memory_layer.negotiation.Negotiation",
     "DEFAULT_SCHEMA_CLASS": "memory_layer.schema.ProblemAutoSchema",
     "EXCEPTION_HANDLER": "memory_layer.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
@@ -190,7 +201,8 @@ SPECTACULAR_SETTINGS = {
 }
 
 # Here rather than with Celery's other settings, because beat's admin pages look for it here.
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "memory_layer.beat:Scheduler"
 CELERY_BROKER_URL = broker_url(ENV.redis_url)
+UNFOLD = admin_theme.UNFOLD
 PROMETHEUS_EXPORT_MIGRATIONS = False
 LOGGING = logging_config(level=ENV.log_level, output=ENV.log_format)

@@ -9,8 +9,8 @@ from memory_layer import health, metrics
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="docs")),
+    path("v1/", include("memories.urls")),  # first: they are tried in order
     path("v1/", include("tenants.urls")),
-    path("v1/", include("memories.urls")),
     path("v1/", include("retention.urls")),
     path("v1/admin/health", health.HealthView.as_view(), name="health"),
     path("health/live", health.live, name="health-live"),
@@ -18,6 +18,7 @@ urlpatterns = [
     path("metrics", metrics.MetricsView.as_view(), name="metrics"),
     path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
     path("docs", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="docs"),
+    path("admin/", include("memory_layer.console")),
     path("admin/", admin.site.urls),
 ]
 

@@ -8,8 +8,11 @@ commit forbids, and its transaction can commit that much later. Two waits make s
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from django.db import connection
+
+from tenants import isolation
 
 # A statement about to write is a matter of milliseconds; what reads for longer (a dump, a report) does not write.
 READERS_SECONDS = 5.0
@@ -42,13 +45,18 @@ def pass_by(committed: str) -> bool:
 
 
 def _old_snapshots(committed: str) -> bool:
-    with connection.cursor() as cursor:
+    with _as_login(), connection.cursor() as cursor:
         cursor.execute(_OLD_SNAPSHOTS, [committed])
         return bool(cursor.fetchone()[0])
 
 
+def _as_login() -> AbstractContextManager[None]:
+    """PostgreSQL shows a session's state to the login that it belongs to, and not to the roles that it works as."""
+    return isolation.reaching(isolation.LOGIN)
+
+
 def _writers() -> set[tuple[int, str]]:
-    with connection.cursor() as cursor:
+    with _as_login(), connection.cursor() as cursor:
         cursor.execute(_WRITERS)
         return set(cursor.fetchall())
 

@@ -1,5 +1,6 @@
 """The policies that govern a tenant: its own enabled ones in their order, or the installation's default."""
 
+import math
 from collections.abc import Sequence
 
 from django.conf import settings
@@ -35,6 +36,13 @@ def policies_of(tenant: Tenant) -> list[Policy]:
         return [as_policy(row) for row in rows if row.enabled]
     default = default_policy()
     return [] if default is None else [default]
+
+
+def policies_with(tenant: Tenant, draft: RetentionPolicy) -> tuple[list[Policy], int]:
+    """The same as if this row, which need not be stored, were the tenant's and enabled; and its place."""
+    others = RetentionPolicy.objects.filter(tenant=tenant, enabled=True).exclude(pk=draft.pk)
+    rows = sorted([*others, draft], key=lambda row: (row.priority, row.id or math.inf))
+    return [as_policy(row) for row in rows], rows.index(draft)
 
 
 def note_recalls(policies: Sequence[Policy]) -> None:

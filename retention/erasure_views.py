@@ -27,7 +27,7 @@ from retention.models import ErasureReceipt
 from retention.scope import Held
 from tenants import authority, cursors
 from tenants import views as tenant_views
-from tenants.auth import require_operator, tenant_of
+from tenants.auth import own_tenant, require_operator, tenant_of
 from tenants.models import Scope, Tenant
 from tenants.requests import reading_cursor
 
@@ -147,9 +147,10 @@ class ReceiptsView(APIView):
         """Receipts of erasures, the newest first. An operator also sees those of tenants that are gone."""
         values = valid(ReceiptsIn, request.query_params.dict())
         rows = ErasureReceipt.objects.order_by("-finished_at", "-id")
-        caller = caller_of(request)
-        if not caller.is_operator or "tenant_id" in values:
-            rows = rows.filter(tenant_id=tenant_of(caller, values.get("tenant_id")).id)
+        caller, name = caller_of(request), values.get("tenant_id")
+        tenant = own_tenant(caller) if name is None else tenant_of(caller, name)
+        if tenant is not None:
+            rows = rows.filter(tenant_id=tenant.id)
         if "cursor" in values:
             with reading_cursor():
                 moment, receipt_id = cursors.decode(values["cursor"])

@@ -1,4 +1,5 @@
-"""Everything of a user, or of a whole tenant, as lines of JSON: the memory, the archive, and what is marked as deleted.
+"""Everything of a user, a conversation, or a whole tenant, as lines of JSON: the memory, the archive, and what is
+marked as deleted.
 
 Read in pages by one statement each, so it takes little memory, holds no transaction open for a slow reader, and works
 behind a pooler. A message that is moved between two pages keeps its place, and so is neither lost nor doubled.
@@ -14,7 +15,7 @@ import structlog
 from memories import statements, suppression
 from memories.models import Subject
 from memories.querysets import FAILED, PENDING, READY
-from tenants import audit
+from tenants import audit, isolation
 from tenants.audit_actions import AuditAction
 from tenants.models import Tenant
 
@@ -55,38 +56,50 @@ _IN_ARCHIVE = f"""
         JOIN memories_embeddingspace space ON space.id = v.space_id AND space.active
         WHERE v.tenant_id = m.tenant_id AND v.message_id = m.id AND v.part = 0) AS e ON true
 """
-# The place after the last line: a user's messages as they were said, a tenant's as they were stored.
-_OF_A_USER = """
-    m.user_id = %(user)s::text AND m.user_id <> '' AND (m.created_at, m.id) > (%(moment)s::timestamptz, %(id)s::uuid)
-"""
+# The place after the last line: a user's or a conversation's messages as they were said, a tenant's as stored.
+_AFTER = "(m.created_at, m.id) > (%(moment)s::timestamptz, %(id)s::uuid)"
+_OF_A_USER = f"m.user_id = %(subject)s::text AND m.user_id <> '' AND {_AFTER}"
+_OF_A_CONVERSATION = f"m.conversation_id = %(subject)s::text AND {_AFTER}"
 _OF_A_TENANT = "m.id > %(id)s::uuid"
 
 
-def lines(*, tenant: Tenant, user_id: str | None = None) -> Iterator[str]:
+def lines(*, tenant: Tenant, user_id: str | None = None, conversation_id: str | None = None) -> Iterator[str]:
     """One message a line, each with its line end. The last line is `{"exported": n, "complete": true}`.
 
-    Without that line the export was cut off. That there was one is noted before the first line leaves.
+    Of a user or a conversation; of neither: of the tenant. Without that last line the export was cut off. That there
+    was one is noted before the first line leaves.
     """
-    _note(tenant, user_id)
-    sql = _page(_OF_A_TENANT, "id") if user_id is None else _page(_OF_A_USER, "created_at, id")
-    given: dict[str, Any] = {"tenant": tenant.id, "user": user_id, "limit": PAGE}
+    if user_id is not None:
+        sql, subject = _page(_OF_A_USER, "created_at, id"), user_id
+        _note(AuditAction.USER_EXPORT, tenant, Subject.USER, user_id)
+    elif conversation_id is not None:
+        sql, subject = _page(_OF_A_CONVERSATION, "created_at, id"), conversation_id
+        _note(AuditAction.CONTENT_VIEW, tenant, Subject.CONVERSATION, conversation_id)
+    else:
+        sql, subject = _page(_OF_A_TENANT, "id"), ""
+        audit.record(AuditAction.TENANT_EXPORT, tenant_id=tenant.id, of="tenant", id=tenant.id)
+    given: dict[str, Any] = {"tenant": tenant.id, "subject": subject, "limit": PAGE}
     place: dict[str, Any] = {"id": UUID(int=0), "moment": "-infinity"}
     exported = 0
-    while rows := statements.rows(sql, given | place):
+    reach = isolation.current()  # the request may have ended when the next page is read
+    while rows := _read(reach, sql, given | place):
         for _, _, line in rows:
             yield f"{line}\n"
         exported += len(rows)
         place = {"id": rows[-1][0], "moment": rows[-1][1]}
-    log.info("exported", tenant=tenant.id, messages=exported, whole_tenant=user_id is None)
+    log.info("exported", tenant=tenant.id, messages=exported, whole_tenant=not subject)
     yield json.dumps({"exported": exported, "complete": True}) + "\n"
 
 
-def _note(tenant: Tenant, user_id: str | None) -> None:
-    if user_id is None:
-        audit.record(AuditAction.TENANT_EXPORT, tenant_id=tenant.id, of="tenant", id=tenant.id)
-        return
-    digest = suppression.digest(tenant_id=tenant.id, kind=Subject.USER, subject=user_id)
-    audit.record(AuditAction.USER_EXPORT, tenant_id=tenant.id, of=Subject.USER, id=digest.hex())
+def _note(action: AuditAction, tenant: Tenant, kind: Subject, subject: str) -> None:
+    """Whose, by the digest that an erasure's receipt has too."""
+    digest = suppression.digest(tenant_id=tenant.id, kind=kind, subject=subject)
+    audit.record(action, tenant_id=tenant.id, of=kind, id=digest.hex())
+
+
+def _read(reach: isolation.Reach, sql: str, given: dict[str, Any]) -> list[tuple[Any, ...]]:
+    with isolation.reaching(reach):
+        return statements.rows(sql, given)
 
 
 def _page(condition: str, order: str) -> str:

@@ -29,6 +29,7 @@ class Chunk:
 
     run: RetentionRun
     policies: Sequence[Policy]
+    acting: frozenset[int]
     ids: Sequence[UUID]
 
     @property
@@ -42,12 +43,17 @@ class Chunk:
         return self.run.decided_at
 
 
-def move(run: RetentionRun, policies: Sequence[Policy], planned: Sequence[PlannedMove]) -> Moved:
-    """Move what is still due of these rows of the plan. Inside a transaction that holds the run's row."""
+def move(
+    run: RetentionRun, policies: Sequence[Policy], acting: frozenset[int], planned: Sequence[PlannedMove]
+) -> Moved:
+    """Move what is still due of these rows of the plan, by a policy that acts in the run (`acting`: their places).
+
+    Inside a transaction that holds the run's row.
+    """
     moved: Moved = Counter()
     for step in sorted({row.step for row in planned}):
         ids = [row.message_id for row in planned if row.step == step]
-        moved += _MOVERS[Step(step)](Chunk(run=run, policies=policies, ids=ids))
+        moved += _MOVERS[Step(step)](Chunk(run=run, policies=policies, acting=acting, ids=ids))
     return moved
 
 
@@ -122,7 +128,12 @@ def _undelete(chunk: Chunk) -> Moved:
 
 def _due(chunk: Chunk, ids: Sequence[UUID]) -> Due:
     return Due(
-        tenant_id=chunk.tenant_id, policies=chunk.policies, now=chunk.now, ids=ids, run_id=chunk.run.id
+        tenant_id=chunk.tenant_id,
+        policies=chunk.policies,
+        now=chunk.now,
+        only=chunk.acting,
+        ids=ids,
+        run_id=chunk.run.id,
     )
 
 

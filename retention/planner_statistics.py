@@ -25,11 +25,11 @@ _STALE = """
         > coalesce(greatest(last_analyze, last_autoanalyze), '-infinity')
     ORDER BY relname
 """
-# An index on an expression has samples of its own.
+# An index on an expression has samples of its own. Which there are, pg_stats does not say under row-level security.
 _CLEAR = """
-    SELECT pg_clear_attribute_stats(s.schemaname, s.tablename, s.attname, s.inherited) FROM pg_stats s
-    WHERE s.schemaname = current_schema() AND s.tablename IN (
-        SELECT %s UNION SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = %s::regclass)
+    SELECT pg_clear_attribute_stats(current_schema()::text, attrelid::regclass::text, attname::text, false)
+    FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped AND attrelid IN (
+        SELECT %s::regclass UNION SELECT indexrelid FROM pg_index WHERE indrelid = %s::regclass)
 """
 
 

@@ -43,7 +43,6 @@ _SCHEDULE = {
                 "timezone": {"type": "string", "default": "UTC", "examples": ["Europe/Berlin"]},
             },
         },
-        {"type": "null"},
     ]
 }
 

@@ -1,26 +1,33 @@
 """preview(): what a run would do at this clock, row by row the same, and why(): what it would do to one message.
 
-Both only read. A preview walks the statement that a run's plan is made by, so on the same data and clock they agree.
+All only read. A preview walks the statement that a run's plan is made by, so on the same data and clock they agree.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
+from psycopg.errors import QueryCanceled
 
 from memories.models import ArchivedMessage, Message, MessageRecall
 from retention import selection
-from retention.effective import note_recalls, policies_of
+from retention.effective import note_recalls, policies_of, policies_with
+from retention.models import RetentionPolicy
 from retention.policies import HELD, KEEP, PINNED, Decision, Facts, Policy, decide
 from retention.selection import Due, Step
 from tenants.models import Tenant
 
 EXAMPLES = 3
 EXCERPT = 120
+
+
+class TooSlow(Exception):
+    """The database needed longer than it was given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,20 +91,48 @@ def preview(
     *, tenant: Tenant, now: datetime | None = None, policy_ids: Sequence[int] | None = None
 ) -> Preview:
     """What enforce.run() would do with the same arguments."""
-    decided_at = now or timezone.now()
     policies = policies_of(tenant)
-    note_recalls(policies)
     only = frozenset(
         place for place, policy in enumerate(policies) if policy_ids is None or policy.id in policy_ids
     )
-    due = Due(tenant_id=tenant.id, policies=policies, now=decided_at, only=only)
+    return _preview(tenant, policies, only, now or timezone.now())
+
+
+def preview_draft(*, tenant: Tenant, draft: RetentionPolicy, seconds: float) -> Preview:
+    """What this policy would do if it were stored and enabled as it is; the tenant's others stand beside it.
+
+    Raises TooSlow if a statement takes longer than so many seconds.
+    """
+    policies, place = policies_with(tenant, draft)
+    with transaction.atomic(), _statements_at_most(seconds):
+        said = _preview(tenant, policies, frozenset([place]), timezone.now())
+    return replace(said, groups=[group for group in said.groups if group.policy])
+
+
+@contextmanager
+def _statements_at_most(seconds: float) -> Iterator[None]:
+    """Until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{seconds * 1000:.0f}ms"])
+    try:
+        yield
+    except OperationalError as error:
+        if isinstance(error.__cause__, QueryCanceled):
+            raise TooSlow from error
+        raise
+
+
+def _preview(tenant: Tenant, policies: Sequence[Policy], only: frozenset[int], now: datetime) -> Preview:
+    """`only`: the places of the policies that act."""
+    note_recalls(policies)
+    due = Due(tenant_id=tenant.id, policies=policies, now=now, only=only)
     with transaction.atomic():
         rows = _groups(due)
         messages = _count_messages(tenant)
     shown = _examples(tenant, [message_id for *_, ids in rows for message_id in ids])
     groups = [_group(row, policies, shown) for row in rows]
     leaving = sum(group.rows for group in groups if group.action in ("archive", "delete"))
-    return Preview(decided_at=decided_at, kept=messages - leaving, groups=groups)
+    return Preview(decided_at=now, kept=messages - leaving, groups=groups)
 
 
 def why(*, tenant: Tenant, message_id: UUID, now: datetime | None = None) -> Decision:

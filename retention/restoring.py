@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from retention import runs
-from retention.enforce import work
+from retention.enforce import start
 from retention.models import RetentionRun, RunStatus
 from retention.selection import NO_POLICY, Step
 from tenants.models import Tenant
@@ -37,7 +37,7 @@ def restore_run(
     where = "(archived_by = %s OR deleted_by = %s)"
     step = f"CASE WHEN archived_by = %s THEN {Step.RESTORE:d} ELSE {Step.UNDELETE:d} END"
     row = RetentionRun(tenant=tenant, restores=run_id, trigger=trigger, started_by=started_by)
-    return work(_begin(row, step, where, [run_id, run_id, run_id]), seconds=seconds)
+    return start(_begin(row, step, where, [run_id, run_id, run_id]), seconds=seconds)
 
 
 def restore_messages(
@@ -55,7 +55,7 @@ def restore_messages(
     where = "conversation_id = %s" if message_ids is None else "id = ANY(%s::uuid[])"
     params = [conversation_id if message_ids is None else list(message_ids)]
     row = RetentionRun(tenant=tenant, trigger=trigger, started_by=started_by)
-    return work(_begin(row, f"{Step.RESTORE:d}", where, params), seconds=seconds)
+    return start(_begin(row, f"{Step.RESTORE:d}", where, params), seconds=seconds)
 
 
 def _begin(row: RetentionRun, step: str, where: str, params: list[Any]) -> RetentionRun:

@@ -17,7 +17,7 @@ from retention import enforce, preview, restoring, runs
 from retention import run_serializers as shapes
 from retention.models import RetentionRun, RunStatus
 from tenants import cursors
-from tenants.auth import tenant_of
+from tenants.auth import own_tenant, tenant_of
 from tenants.models import Scope, Tenant
 from tenants.requests import reading_cursor
 
@@ -182,9 +182,8 @@ class RestoreView(APIView):
 
 def _tenants(request: Request, name: str | None) -> list[Tenant]:
     caller = caller_of(request)
-    if name is None and caller.is_operator:
-        return list(Tenant.objects.filter(suspended_at=None))
-    return [tenant_of(caller, name)]
+    tenant = own_tenant(caller) if name is None else tenant_of(caller, name)
+    return list(Tenant.objects.filter(suspended_at=None)) if tenant is None else [tenant]
 
 
 def _tenant(request: Request) -> Tenant:

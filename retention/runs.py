@@ -72,12 +72,12 @@ def release(row: RetentionRun) -> None:
 
 def note_failure(row: RetentionRun, error: DatabaseError) -> None:
     """Without the message: it could quote a row."""
-    log.error("retention_run_failed", run=str(row.id), error=type(error).__name__)
+    log.error("retention_run_failed", tenant=row.tenant_id, run=str(row.id), error=type(error).__name__)
     try:
         mine = _running().filter(tenant_id=row.tenant_id, id=row.id, lease_token=row.lease_token)
         mine.update(error=type(error).__name__, lease_until=Now(), lease_token=None)
     except DatabaseError:
-        log.warning("retention_run_waits_for_its_lease", run=str(row.id))
+        log.warning("retention_run_waits_for_its_lease", tenant=row.tenant_id, run=str(row.id))
 
 
 def abandoned(tenant: Tenant | None) -> list[RetentionRun]:

@@ -3,14 +3,21 @@
 import time
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import structlog
 from celery import shared_task
 from django.db import DatabaseError
 from django.utils import timezone
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
-from retention import enforce, planner_statistics, runs, schedule
+from retention import enforce, erasure, planner_statistics, runs, schedule
 from retention.models import RetentionSlot
+from retention.scope import Held
+from tenants import actors
+from tenants.audit_actions import ActorKind
+from tenants.models import Tenant
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +48,44 @@ def run_due() -> int:
 def renew_samples() -> int:
     """On beat: what PostgreSQL has sampled of the erased goes; how many tables were sampled anew."""
     return planner_statistics.renew_after_erasures()
+
+
+@shared_task
+def erase_conversation(tenant_id: int, conversation_id: str, requested_by: str) -> bool:
+    """What a person of the admin asked for; whether nothing is left. Safe to run twice.
+
+    The message that starts it names the conversation, and is gone from Redis once this has ended.
+    """
+    actors.acting(ActorKind.ADMIN, requested_by)
+    tenant = Tenant.objects.filter(id=tenant_id).first()
+    if tenant is None:
+        return True
+    try:
+        receipt = erasure.erase_conversation(
+            tenant=tenant, conversation_id=conversation_id, requested_by=requested_by
+        )
+    except Held:
+        return False
+    return receipt.verified
+
+
+def wake() -> bool:
+    """Let a worker go on with runs that were begun; False: Redis did not answer, and beat does it within a minute."""
+    return _sent(run_due)
+
+
+def ask_for_erasure(tenant: Tenant, conversation_id: str, *, requested_by: str) -> bool:
+    """Whether a worker could be asked to erase a conversation."""
+    return _sent(erase_conversation, tenant.id, conversation_id, requested_by)
+
+
+def _sent(task: Any, *given: Any) -> bool:
+    try:
+        task.apply_async(given, retry=False)
+    except (OperationalError, RedisError) as error:
+        log.warning("retention_message_lost", task=task.name, error=type(error).__name__)
+        return False
+    return True
 
 
 def _resume(seconds: float) -> int:

@@ -7,16 +7,20 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.forms import Field
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from tenants import lifecycle
+from tenants.admin_filters import ChoiceFilter, TenantFilter
 from tenants.admin_pages import Audited, TenantOwned
 from tenants.audit_actions import AuditAction
 from tenants.audit_admin import AuditEventAdmin as AuditEventAdmin  # where Django looks for pages
+from tenants.languages import LANGUAGES
 from tenants.models import KEY_LIMITS, LIMITS, WEIGHTS, ApiKey, KeyState, Scope, Tenant
 from tenants.people_admin import PersonAdmin as PersonAdmin
 
@@ -38,6 +42,26 @@ class WritesWhatChanged(TenantOwned, Audited):
         obj.save(update_fields=form.changed_data if change else None)
 
 
+class SuspendedFilter(ChoiceFilter):
+    """By whether it may read and write."""
+
+    title = "state"
+    parameter_name = "state"
+    choices_of = [("active", "Active"), ("suspended", "Suspended")]
+
+    def condition(self) -> Q:
+        chosen = {"active": Q(suspended_at=None), "suspended": Q(suspended_at__isnull=False)}
+        return chosen.get(str(self.value()), Q())
+
+
+class LanguageFilter(ChoiceFilter):
+    """By the language of full text."""
+
+    title = "language"
+    parameter_name = column = "language"
+    choices_of = [(name, name) for name in LANGUAGES]
+
+
 @admin.register(Tenant)
 class TenantAdmin(WritesWhatChanged):
     """The settings of a tenant: docs/api.md tells what they do."""
@@ -46,15 +70,23 @@ class TenantAdmin(WritesWhatChanged):
     created = AuditAction.TENANT_CREATE
     updated = AuditAction.TENANT_UPDATE
     deleted = AuditAction.TENANT_DELETE
-    list_display = ["name", "search_mode", "language", "created_at", "suspended_at"]
-    list_filter = [("language", admin.AllValuesFieldListFilter), ("suspended_at", admin.EmptyFieldListFilter)]
+    list_help = (
+        "A tenant is one customer of this installation: nobody sees anything across tenants. Its settings "
+        "rank its searches and limit what it may store and ask."
+    )
+    form_help = "What is left empty is the installation's. Deleting a tenant deletes everything that it has."
+    empty_help = "Add the first tenant, then issue an API key for it: with that its bot can store and search."
+    list_display = ["name", "state", "language", "created_at"]
+    list_filter = [SuspendedFilter, LanguageFilter]
     search_fields = ["name"]
+    search_help_text = "A part of a name"
     readonly_fields = ["created_at"]
     fieldsets = [
         (None, {"fields": ["name", "suspended_at", "created_at"]}),
         (
             "Search",
             {
+                "classes": ["tab"],
                 "fields": [
                     "search_mode",
                     "language",
@@ -64,15 +96,21 @@ class TenantAdmin(WritesWhatChanged):
                 "description": "Weights count by their proportions: they are brought to a sum of 1.",
             },
         ),
-        ("Embedding", {"fields": ["embedding_budget_usd"]}),
+        ("Embedding", {"classes": ["tab"], "fields": ["embedding_budget_usd"]}),
         (
             "Limits",
             {
+                "classes": ["tab"],
                 "fields": LIMITS,
                 "description": "Refused beyond them, with a reason; nothing that is stored is lost. 0: no limit.",
             },
         ),
     ]
+
+    @display(description="state", label={"active": "success", "suspended": "danger"})
+    def state(self, tenant: Tenant) -> str:
+        """Whether its reads and writes are let through."""
+        return "suspended" if tenant.suspended_at else "active"
 
     def note(self, action: AuditAction, obj: Tenant, changes: Mapping[str, Any] | None = None) -> None:
         """A suspension by its name, whatever else was changed with it."""
@@ -96,7 +134,7 @@ class TenantAdmin(WritesWhatChanged):
 class KeyForm(forms.ModelForm):
     """What the API refuses is refused here too."""
 
-    scopes = forms.MultipleChoiceField(choices=Scope.choices, widget=forms.CheckboxSelectMultiple)
+    scopes = forms.MultipleChoiceField(choices=Scope.choices, widget=UnfoldAdminCheckboxSelectMultipleWidget)
 
     def clean_expires_at(self) -> datetime | None:
         """A new key is not dead from the beginning; a known one may be ended."""
@@ -106,18 +144,28 @@ class KeyForm(forms.ModelForm):
         return value
 
 
-class StateFilter(admin.SimpleListFilter):
+class StateFilter(ChoiceFilter):
     """Keys that work, and those that do no longer."""
 
     title = "state"
     parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return list(KeyState.choices)
+    choices_of = KeyState.choices
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
         known = self.value() in KeyState.values
         return ApiKey.objects.in_state(str(self.value()), timezone.now()) & queryset if known else queryset
+
+
+class OperatorFilter(ChoiceFilter):
+    """By how far they reach."""
+
+    title = "reach"
+    parameter_name = "reach"
+    choices_of = [("operator", "All tenants (operators)"), ("tenant", "One tenant")]
+
+    def condition(self) -> Q:
+        chosen = {"operator": Q(tenant=None), "tenant": Q(tenant__isnull=False)}
+        return chosen.get(str(self.value()), Q())
 
 
 FIELDS = ["tenant", "name", "scopes", "allowed_networks", *KEY_LIMITS, "expires_at"]
@@ -132,21 +180,19 @@ class ApiKeyAdmin(WritesWhatChanged):
     updated = AuditAction.KEY_UPDATE
     deleted = AuditAction.KEY_DELETE
     form = KeyForm
-    list_display = [
-        "__str__",
-        "tenant",
-        "name",
-        "scopes",
-        "state",
-        "created_at",
-        "expires_at",
-        "revoked_at",
-        "last_used_at",
-    ]
+    list_help = (
+        "Programs show a key with each request; it says which tenant they are of and what they may. A key "
+        "is shown once, when it is issued: only a hash of it is kept. Rotate to replace one without an "
+        "outage, revoke to end one at once."
+    )
+    form_help = "A key without a tenant is an operator's: it reaches every tenant. Give each program its own."
+    empty_help = "Issue the first key: it is shown once, and with it messages are stored and searched."
+    list_display = ["__str__", "state", "name", "owner", "may", "last_used_at", "expires_at", "created_at"]
     list_select_related = ["tenant"]
-    list_filter = [StateFilter, ("tenant", admin.EmptyFieldListFilter)]
+    list_filter = [StateFilter, TenantFilter, OperatorFilter]
     search_fields = ["prefix", "name", "tenant__name"]
-    raw_id_fields = ["tenant"]
+    search_help_text = "A part of a prefix, name or tenant"
+    autocomplete_fields = ["tenant"]
     readonly_fields = ["prefix", *SEEN]
     actions = ["rotate", "revoke"]
 
@@ -160,10 +206,20 @@ class ApiKeyAdmin(WritesWhatChanged):
         """Whose a key is does not change."""
         return self.readonly_fields if obj is None else ["tenant", *self.readonly_fields]
 
-    @admin.display(description="state")
+    @display(description="state", label={"active": "success", "expired": "warning", "revoked": "danger"})
     def state(self, key: ApiKey) -> str:
         """Whether it works now."""
-        return key.state(timezone.now()).label
+        return str(key.state(timezone.now()).value)
+
+    @display(description="tenant")
+    def owner(self, key: ApiKey) -> str:
+        """Whose it is."""
+        return str(key.tenant) if key.tenant else "all tenants"
+
+    @display(description="may")
+    def may(self, key: ApiKey) -> str:
+        """Its scopes."""
+        return ", ".join(key.scopes)
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: forms.ModelForm, change: bool) -> None:
         """A new one through the use case, which makes its secret."""

@@ -10,12 +10,13 @@ from functools import cached_property
 from typing import Any
 
 from django import forms
-from django.contrib import admin
-from django.contrib.admin.widgets import AdminTextInputWidget
+from django.contrib.postgres.fields import ArrayField
 from django.core.paginator import Paginator
 from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from tenants import audit, support
 from tenants.audit_actions import AuditAction
@@ -23,9 +24,11 @@ from tenants.models import Tenant
 
 # Nobody turns to page 101, and counting a million rows takes longer than finding a hundred.
 COUNTED = 10_000
-# Names, ids and reasons: their columns are text without a limit, but nobody writes a second line.
-ONE_LINE: "Mapping[type[models.Field[Any, Any]], Mapping[str, Any]]" = {
-    models.TextField: {"widget": AdminTextInputWidget}
+# Names, ids, reasons and lists of words: their columns have no limit, but nobody writes a second line.
+WIDGETS: "Mapping[type[models.Field[Any, Any]], Mapping[str, Any]]" = {
+    models.TextField: {"widget": UnfoldAdminTextInputWidget},
+    ArrayField: {"widget": UnfoldAdminTextInputWidget},
+    models.JSONField: {"widget": UnfoldAdminTextareaWidget({"rows": 4})},
 }
 
 
@@ -38,8 +41,28 @@ class BoundedPaginator(Paginator):
         rows: Any = self.object_list
         return int(rows[:COUNTED].count())
 
+    @property
+    def at_its_end(self) -> bool:
+        """Whether there may be more than `count`."""
+        return self.count == COUNTED
 
-class TenantOwned(admin.ModelAdmin):
+
+class Page(ModelAdmin):
+    """The look of all of them, and what each says of itself in plain words."""
+
+    list_help = ""
+    form_help = ""
+    # Said where a list is empty: what to do first.
+    empty_help = ""
+    list_before_template = "admin/list_help.html"
+    change_form_before_template = "admin/form_help.html"
+    list_per_page = 50
+    formfield_overrides = WIDGETS
+    list_filter_submit = True
+    warn_unsaved_form = True
+
+
+class TenantOwned(Page):
     """Rows of tenants. Who is bound to some (`tenants.support`) finds no others: in no list, page, action or choice."""
 
     tenant_column = "tenant_id"
@@ -62,11 +85,11 @@ class TenantOwned(admin.ModelAdmin):
         """
         if db_field.related_model is Tenant and support.is_bound(request.user):
             options["queryset"] = support.visible(Tenant.objects.all(), request.user, column="pk")
-            options |= {"required": True, "widget": forms.Select()}
+            options |= {"required": True, "widget": UnfoldAdminSelectWidget()}
         return super().formfield_for_foreignkey(db_field, request, **options)
 
 
-class RecordAdmin(admin.ModelAdmin):
+class RecordAdmin(Page):
     """Rows that are written by what happens, and never by hand."""
 
     paginator = BoundedPaginator
@@ -85,7 +108,7 @@ class RecordAdmin(admin.ModelAdmin):
         return False
 
 
-class Audited(admin.ModelAdmin):
+class Audited(Page):
     """Rows that are made, changed and removed by hand: each with its event, in one transaction."""
 
     created: AuditAction
@@ -128,15 +151,16 @@ def _changed(obj: Any, names: Iterable[str]) -> list[str]:
     return [name for name in names if name in of_others or getattr(stored, name) != getattr(obj, name)]
 
 
-class ShowsContent(admin.ModelAdmin):
+class ShowsContent(Page):
     """Pages with what end users said: that somebody looks at them is noted before they are shown."""
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any
     ) -> HttpResponse:
-        """One row, whole."""
+        """One row, whole, and so many others as `rows_shown` of the context says."""
         if (obj := context.get("original")) is not None:
-            self._note_look(obj.tenant_id, id=obj.id)
+            changes = {"rows": context["rows_shown"]} if "rows_shown" in context else None
+            self._note_look(obj.tenant_id, id=obj.id, changes=changes)
         return super().render_change_form(request, context, *args, **options)
 
     def changelist_view(
@@ -146,8 +170,9 @@ class ShowsContent(admin.ModelAdmin):
         answer = super().changelist_view(request, extra_context)
         listing = (getattr(answer, "context_data", None) or {}).get("cl")
         shown = listing.result_list if listing else []
-        for tenant_id, rows in Counter(row.tenant_id for row in shown).items():
-            self._note_look(tenant_id, changes={"rows": rows})
+        if seen := Counter(row.tenant_id for row in shown):
+            changes = {tenant_id: {"rows": rows} for tenant_id, rows in seen.items()}
+            audit.record_each(AuditAction.CONTENT_VIEW, of=self.opts.model_name or "", changes=changes)
         return answer
 
     def _note_look(self, tenant_id: int, **what: Any) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
@@ -20,7 +21,7 @@ from rest_framework.exceptions import AuthenticationFailed, NotFound, Permission
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from tenants import actors, addresses, audit, keys, limits, remembered
+from tenants import actors, addresses, audit, isolation, keys, limits, refusals, remembered
 from tenants.audit_actions import ActorKind, AuditAction
 from tenants.models import ApiKey, Scope, Tenant
 
@@ -43,6 +44,7 @@ class Caller:
     scopes: frozenset[str]
     key_prefix: str
     key: ApiKey | None = None
+    digest: bytes = b""  # of the key as it was sent; empty without one
     meter: limits.Meter = field(default_factory=limits.Meter)
     is_authenticated: bool = True
 
@@ -60,6 +62,7 @@ class KeyAuthentication(BaseAuthentication):
         offered = _key_in(request)
         caller = _open_caller() if offered is None else _operator(offered) or _key_holder(offered, request)
         actors.acting(ActorKind.KEY, caller.key_prefix)
+        structlog.contextvars.bind_contextvars(key=caller.key_prefix)
         return caller, None
 
     def authenticate_header(self, request: Request) -> str:
@@ -76,10 +79,28 @@ class HasScope(BasePermission):
         caller = cast(Caller, request.user)
         caller.meter.kind = limits.READS if needed == Scope.READ or _only_reads(request) else limits.WRITES
         caller.meter.headers = view.headers  # DRF puts them on every answer of the view, errors too
+        caller.meter.door = None if getattr(view, "counts_items", False) else _door(caller, request)
         require_scope(caller, needed)
         if getattr(view, "operators_only", False):
             require_operator(caller)
         return True
+
+
+def _door(caller: Caller, request: Request) -> refusals.Door | None:
+    """What is refused with this request if it is over a limit.
+
+    None for a key that is bound to addresses, which from elsewhere must look like an unknown one, and for operators'
+    writes, which name their tenant in the body.
+    """
+    if not caller.digest or (caller.key is not None and caller.key.allowed_networks):
+        return None
+    method = request.method or ""
+    if method != "GET":
+        return None if caller.is_operator else refusals.Door(caller.digest, method, request.path)
+    if not caller.is_operator:
+        return refusals.Door(caller.digest, method)
+    named = request.query_params.get("tenant_id", "")
+    return refusals.Door(caller.digest, method, request.path, named)
 
 
 def require_scope(caller: Caller, scope: str) -> None:
@@ -89,9 +110,10 @@ def require_scope(caller: Caller, scope: str) -> None:
 
 
 def require_operator(caller: Caller) -> None:
-    """PermissionDenied (403) for a tenant's key."""
+    """PermissionDenied (403) for a tenant's key. From here on the request reaches all tenants' rows."""
     if not caller.is_operator:
         raise PermissionDenied("This is for the operator of the installation.")
+    isolation.bind(isolation.BEYOND)
 
 
 def tenant_of(
@@ -114,25 +136,33 @@ def tenant_of(
 
 
 def own_tenant(caller: Caller) -> Tenant | None:
-    """The tenant whose key it is, charged as by `tenant_of`; None for an operator, who is not charged."""
+    """The tenant whose key it is, charged as by `tenant_of`; None for an operator, who is not charged and sees all."""
     if caller.tenant is not None:
         _admit(caller, caller.tenant, {caller.meter.kind: 1})
+    else:
+        isolation.bind(isolation.BEYOND)
     return caller.tenant
 
 
 def _admit(caller: Caller, tenant: Tenant, units: Mapping[str, int]) -> None:
-    """While it is suspended a 403 of a type of its own, so that a client can tell it from a wrong key; then charged."""
+    """While it is suspended a 403 of a type of its own, so that a client can tell it from a wrong key; then charged.
+
+    From here on the request reaches this tenant's rows, and no others.
+    """
+    structlog.contextvars.bind_contextvars(tenant=tenant.pk)
     if tenant.suspended_at is not None:
         raise PermissionDenied(SUSPENDED, code="tenant-suspended")
     limits.charge(tenant=tenant, key=caller.key, meter=caller.meter, units=units)
+    isolation.bind(isolation.of_tenant(tenant.pk))
 
 
 def _named_tenant(name: str | None, *, may_create: bool) -> Tenant:
     if not name:
         raise NotFound("An operator's request must name its tenant_id.")
-    tenant = remembered.TENANTS.remembered(name, lambda: Tenant.objects.filter(name=name).first())
-    if tenant is None and may_create:
-        tenant = _created(name)
+    with isolation.beyond():  # an operator's request, which may name any
+        tenant = remembered.TENANTS.remembered(name, lambda: Tenant.objects.filter(name=name).first())
+        if tenant is None and may_create:
+            tenant = _created(name)
     if tenant is None:
         raise NotFound(
             "There is no such tenant. Create it with `POST /v1/admin/tenants` or `manage.py create_tenant`."
@@ -157,17 +187,19 @@ def _only_reads(request: Request) -> bool:
 
 
 def _key_in(request: Request) -> keys.OfferedKey | None:
-    if header := request.headers.get("X-API-Key"):
-        return keys.offered(header)
-    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
-    return keys.offered(value.strip()) if scheme.lower() == "bearer" and value.strip() else None
+    return keys.offered_in(request.headers.get("X-API-Key"), request.headers.get("Authorization"))
 
 
 def _open_caller() -> Caller:
     """Open access ends with the first key, configured or stored, for good: revoking it must not open the door."""
-    if not settings.ENV.open_access or settings.ENV.api_keys or ApiKey.objects.exists():
+    if not settings.ENV.open_access or settings.ENV.api_keys or _any_key():
         raise AuthenticationFailed(NO_KEY)
     return Caller(tenant=None, scopes=ALL_SCOPES, key_prefix="open-access")
+
+
+def _any_key() -> bool:
+    with isolation.beyond():
+        return ApiKey.objects.exists()
 
 
 def _operator(offered: keys.OfferedKey) -> Caller | None:
@@ -176,16 +208,19 @@ def _operator(offered: keys.OfferedKey) -> Caller | None:
         hmac.compare_digest(offered.digest, keys.digest(key.get_secret_value()))
         for key in settings.ENV.api_keys
     ]
-    return Caller(tenant=None, scopes=ALL_SCOPES, key_prefix="operator") if any(found) else None
+    if not any(found):
+        return None
+    return Caller(tenant=None, scopes=ALL_SCOPES, key_prefix="operator", digest=offered.digest)
 
 
 def _key_holder(offered: keys.OfferedKey, request: Request) -> Caller:
     now = timezone.now()
 
     def stored() -> ApiKey | None:
-        rows = ApiKey.objects.usable(now).select_related("tenant")
-        key = rows.filter(prefix=offered.prefix, digest=offered.digest).first()
-        return key if key is not None and _is_good(key, request, now) else None
+        rows = ApiKey.objects.usable(now)
+        with isolation.reaching(isolation.of_key(offered.digest)):
+            key = rows.filter(prefix=offered.prefix, digest=offered.digest).first()
+        return _with_tenant(key) if key is not None and _is_good(key, request, now) else None
 
     key = remembered.KEYS.remembered(offered.digest, stored)
     if key is not None and not _is_good(key, request, now):
@@ -193,7 +228,21 @@ def _key_holder(offered: keys.OfferedKey, request: Request) -> Caller:
     if key is None:
         raise AuthenticationFailed(BAD_KEY)
     _note_use(key, now)
-    return Caller(tenant=key.tenant, scopes=frozenset(key.scopes), key_prefix=key.prefix, key=key)
+    return Caller(
+        tenant=key.tenant,
+        scopes=frozenset(key.scopes),
+        key_prefix=key.prefix,
+        key=key,
+        digest=offered.digest,
+    )
+
+
+def _with_tenant(key: ApiKey) -> ApiKey:
+    """With its tenant's row, which the key does not reach."""
+    if key.tenant_id is not None:
+        with isolation.reaching(isolation.of_tenant(key.tenant_id)):
+            key.tenant = Tenant.objects.get(pk=key.tenant_id)
+    return key
 
 
 def _is_good(key: ApiKey, request: Request, now: datetime) -> bool:
@@ -217,5 +266,6 @@ def _note_use(key: ApiKey, now: datetime) -> None:
     stale = now - LAST_USED_EVERY
     if key.last_used_at is None or key.last_used_at < stale:
         due = Q(last_used_at=None) | Q(last_used_at__lt=stale)
-        ApiKey.objects.filter(due, pk=key.pk).update(last_used_at=now)
+        with isolation.reaching(isolation.of_key(bytes(key.digest))):
+            ApiKey.objects.filter(due, pk=key.pk).update(last_used_at=now)
         key.last_used_at = now  # the remembered one: all threads may know

@@ -6,6 +6,7 @@ grow back. Redis runs one script at a time, so no two requests can take the same
 """
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -73,6 +74,13 @@ class Taken:
 
     wait: float
     left: Sequence[Left]
+
+
+def left_at(budget: Budget, seconds_to_full: float) -> Left:
+    """What is in a budget that will be full in so many seconds."""
+    missing = max(0.0, seconds_to_full)
+    units = math.floor(budget.burst - missing * 1e6 / budget.interval)
+    return Left(units=units, seconds_to_full=missing)
 
 
 def take(asked: Sequence[tuple[Budget, int]]) -> Taken | None:

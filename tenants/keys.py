@@ -48,6 +48,14 @@ def offered(plain: str) -> OfferedKey:
     return OfferedKey(digest(plain), match["prefix"] if match else "")
 
 
+def offered_in(api_key: str | None, authorization: str | None) -> OfferedKey | None:
+    """The key in the headers `X-API-Key` or, without that, `Authorization: Bearer`; None if there is none."""
+    if api_key:
+        return offered(api_key)
+    scheme, _, value = (authorization or "").partition(" ")
+    return offered(value.strip()) if scheme.lower() == "bearer" and value.strip() else None
+
+
 def prefix_in(text: str) -> str:
     """The prefix in what a person gives to name a key: itself, `mlk_<prefix>_…` as lists show it, or a whole key.
 

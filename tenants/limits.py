@@ -4,14 +4,16 @@ Without any limit nothing is asked of Redis.
 """
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from django.conf import settings
 from rest_framework.exceptions import APIException
 
-from tenants import metrics, shared_redis
-from tenants.cell_rate import Budget, Left, Taken, take
+from tenants import metrics, refusals, shared_redis
+from tenants.cell_rate import Budget, Left, Taken, left_at, take
 from tenants.models import ApiKey, Tenant
 
 READS, WRITES = KINDS = ("reads", "writes")
@@ -19,21 +21,26 @@ READS, WRITES = KINDS = ("reads", "writes")
 
 @dataclass
 class Meter:
-    """What a request is counted as, and the headers that its answer will have."""
+    """What a request is counted as, and the headers that its answer will have.
+
+    `door`: what else is refused if this request is, for a while and uncounted; None: nothing.
+    """
 
     kind: str = WRITES
+    door: refusals.Door | None = None
     headers: dict[str, str] = field(default_factory=dict)
 
 
 class RateLimitExceeded(APIException):
-    """A budget is used up; `wait` seconds from now it will do."""
+    """A budget is used up; `wait` seconds from now it will do. `refusal`: what may be said to the next ones."""
 
     status_code = 429
     default_code = "rate_limit_exceeded"
 
-    def __init__(self, detail: str, wait: float) -> None:
+    def __init__(self, detail: str, wait: float, refusal: refusals.Refusal | None) -> None:
         super().__init__(detail)
         self.wait = max(1, math.ceil(wait))
+        self.refusal = refusal
 
 
 class OverBurst(APIException):
@@ -75,13 +82,14 @@ def charge(*, tenant: Tenant, key: ApiKey | None, meter: Meter, units: Mapping[s
                 f"{each.units} {each.kind} at once are more than the {_whose(each)} limit ever allows, "
                 f"which is {each.budget.burst}. Nothing was done; send smaller batches."
             )
+    asked_at = time.monotonic()
     taken = take([(each.budget, each.units) for each in charges])
     if taken is None:
         _uncounted()
         return
     meter.headers["RateLimit"] = ", ".join(map(_state, charges, taken.left))
     if taken.wait:
-        _refuse(charges, taken)
+        _refuse(charges, taken, _refusal(meter, charges, taken, asked_at))
 
 
 def _charges(tenant: Tenant, key: ApiKey | None, units: Mapping[str, int]) -> list[_Charge]:
@@ -108,13 +116,38 @@ def _charge(tenant: Tenant, name: str, kind: str, number: int, per_minute: int, 
     return _Charge(name=name, kind=kind, budget=budget, units=units)
 
 
-def _refuse(charges: Sequence[_Charge], taken: Taken) -> None:
+def _refuse(charges: Sequence[_Charge], taken: Taken, refusal: refusals.Refusal | None) -> NoReturn:
     """Says the first budget that had too little."""
     short = next(each for each, left in zip(charges, taken.left, strict=True) if left.units < each.units)
     metrics.RATE_REFUSALS.labels(short.kind).inc()
     raise RateLimitExceeded(
         f"The {_whose(short)} limit of {short.budget.per_minute} {short.kind} a minute is reached. Nothing was done.",
         taken.wait,
+        refusal,
+    )
+
+
+def _refusal(
+    meter: Meter, charges: Sequence[_Charge], taken: Taken, asked_at: float
+) -> refusals.Refusal | None:
+    """Holds for all behind the door, if this request took what every one of them takes: one unit of its kind.
+
+    From the moment before Redis was asked, so that nobody is refused whom Redis would let pass.
+    """
+    if meter.door is None or any((each.kind, each.units) != (meter.kind, 1) for each in charges):
+        return None
+    full = [asked_at + left.seconds_to_full for left in taken.left]
+
+    def states(now: float) -> str:
+        lefts = (left_at(each.budget, at - now) for each, at in zip(charges, full, strict=True))
+        return ", ".join(map(_state, charges, lefts))
+
+    return refusals.Refusal(
+        door=meter.door,
+        budget=meter.kind,
+        passes_at=asked_at + taken.wait,
+        asked_at=asked_at,
+        states=states,
     )
 
 

@@ -13,3 +13,8 @@ RATE_OUTAGES = Counter(
 REPLAYS = Counter(
     "memory_idempotent_replays", "Requests answered with the first answer to their Idempotency-Key"
 )
+DATABASE_REFUSALS = Counter(
+    "memory_rls_refusals",
+    "Statements that PostgreSQL refused because of whose rows they concerned, by what they could reach: our mistakes",
+    ["reach"],
+)

@@ -8,6 +8,8 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
+from unfold.admin import TabularInline
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from tenants import audit
 from tenants.admin_pages import Audited
@@ -15,11 +17,11 @@ from tenants.audit_actions import AuditAction
 from tenants.support import SupportTenant
 
 
-class SupportTenantInline(admin.TabularInline):
+class SupportTenantInline(TabularInline):
     """Counts for those in the group `support`."""
 
     model = SupportTenant
-    raw_id_fields = ["tenant"]
+    autocomplete_fields = ["tenant"]
     extra = 0
 
 
@@ -27,9 +29,18 @@ admin.site.unregister(User)
 
 
 @admin.register(User)
-class PersonAdmin(Audited, UserAdmin):
+class PersonAdmin(UserAdmin, Audited):
     """Who may come into the admin, and as what."""
 
+    list_help = (
+        "People who may come into this admin. Operators do everything, auditors look at everything, support "
+        "looks at the tenants that are chosen on their page; groups say which one somebody is."
+    )
+    form_help = "Give a group instead of single permissions. Support sees only the tenants listed below."
+    empty_help = "Add the first person, and give it a group."
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
     created = AuditAction.PERSON_CREATE
     updated = AuditAction.PERSON_UPDATE
     deleted = AuditAction.PERSON_DELETE

@@ -6,6 +6,7 @@ changed them through save() or delete(). A new key or tenant counts at once: onl
 
 from typing import TYPE_CHECKING
 
+from tenants import refusals
 from tenants.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
@@ -23,3 +24,4 @@ def forget() -> None:
     """A key or a tenant has changed."""
     KEYS.forget()
     TENANTS.forget()
+    refusals.forget()

@@ -28,11 +28,17 @@ class SupportTenant(models.Model):
 
 
 def is_bound(user: AbstractBaseUser | AnonymousUser) -> bool:
-    """Whether this one sees only its tenants: everybody in `support` but superusers, whatever else they are in."""
+    """Whether this one sees only its tenants: everybody in `support` but superusers, whatever else they are in.
+
+    Asked once for a user object, as Django asks for its permissions: pages ask for each of their parts.
+    """
     if getattr(user, "is_superuser", False):
         return False
-    groups: models.QuerySet[models.Model] = user.groups.filter(name=SUPPORT)  # type: ignore[union-attr]
-    return groups.exists()
+    known: bool | None = getattr(user, "_is_bound", None)
+    if known is None:
+        groups: models.QuerySet[models.Model] = user.groups.filter(name=SUPPORT)  # type: ignore[union-attr]
+        known = user._is_bound = groups.exists()  # type: ignore[union-attr]
+    return known
 
 
 def visible(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import hypothesis
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
@@ -13,12 +14,16 @@ from django.db import connection
 from django.test import Client
 from django.test.client import ClientHandler
 
-from memories import caching, reembedding, spaces, tasks
-from tenants import actors, remembered, shared_redis, ttl_cache
+from memories import activity, caching, reembedding, spaces, tasks
+from tenants import actors, isolation, remembered, shared_redis, ttl_cache
 from tenants.lifecycle import create_key
 from tenants.models import Tenant
 from tests.factories import TenantFactory
 from tests.stack import Stack, running_stack
+
+# A deadline measures the machine: nothing here is judged by its time.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 # One for all clients: WhiteNoise looks at every static file whenever the middleware is made anew.
 HANDLER = ClientHandler(enforce_csrf_checks=False)
@@ -63,13 +68,16 @@ def secret_of(key: str) -> str:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup):
-    """Between tests that commit, Django empties all tables, for which the audit trail is opened and closed again."""
+    """Between tests that commit, Django empties all tables, which only their owner may, and the audit trail's not even
+    that one: it is opened and closed again."""
     operations, flush = connection.ops, connection.ops.sql_flush
     trigger = "ALTER TABLE tenants_auditevent {} TRIGGER append_only"
     operations.sql_flush = lambda *args, **options: [
+        "SET ROLE NONE",
         trigger.format("DISABLE"),
         *flush(*args, **options),
         trigger.format("ENABLE"),
+        f"SET ROLE {isolation.WORKER_ROLE}",
     ]
 
 
@@ -105,6 +113,13 @@ def let_pass(monkeypatch) -> Callable[[float], None]:
 def _no_wait(monkeypatch):
     """The only process here forgets at once."""
     monkeypatch.setattr(reembedding, "REMEMBERED_SECONDS", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def _no_threads(monkeypatch):
+    """What is counted for the dashboard goes to Redis when a test says so, not beside the next one."""
+    monkeypatch.setattr(activity, "_flush_later", lambda: None)
+    activity._pending.clear()
 
 
 @pytest.fixture(autouse=True)

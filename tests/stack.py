@@ -19,6 +19,8 @@ import psycopg
 from memory_layer.embedded.binaries import postgres_bin
 from memory_layer.embedded.joining import join
 
+# libpq's options of a connection that reaches all tenants' rows; the login itself reaches none.
+BEYOND = "-c role=memory_worker"
 ROOT = Path(__file__).parents[1]
 
 
@@ -107,12 +109,12 @@ class Stack:
 
     def sql(self, query: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of the stack's own database."""
-        with psycopg.connect(self.noted()["urls"]["MEMORY_DATABASE_URL"]) as connection:
+        with psycopg.connect(self.noted()["urls"]["MEMORY_DATABASE_URL"], options=BEYOND) as connection:
             return connection.execute(query, params).fetchall()
 
     def children_of(self, pid: int | None) -> set[int]:
         """The processes that this one started."""
-        return {child for child, parent in _parents().items() if parent == pid}
+        return children_of(pid)
 
     def family(self) -> set[int]:
         """Every process below the supervisor, the supervisor included."""
@@ -127,6 +129,11 @@ class Stack:
         command = [postgres_bin() / "pg_controldata", self.data_dir / "postgres"]
         text = subprocess.run(command, capture_output=True, text=True, check=True, env={"LC_ALL": "C"}).stdout
         return next(line for line in text.splitlines() if "cluster state" in line).split(":")[1].strip()
+
+
+def children_of(pid: int | None) -> set[int]:
+    """The processes that this one started and that still run."""
+    return {child for child, parent in _parents().items() if parent == pid}
 
 
 def alive(pids: set[int]) -> set[int]:
@@ -151,6 +158,14 @@ def running_stack(**settings: str) -> Iterator[Stack]:
     """A stack with empty data, in a path with a space, its wanted port taken; removed at the end."""
     home = Path(tempfile.mkdtemp(prefix="make run "))
     home.chmod(0o711)  # root's PostgreSQL runs as nobody and must pass
+    with stack_in(home, **settings) as stack:
+        yield stack
+    shutil.rmtree(home)
+
+
+@contextmanager
+def stack_in(home: Path, **settings: str) -> Iterator[Stack]:
+    """The same in a directory of the caller's."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
@@ -160,4 +175,3 @@ def running_stack(**settings: str) -> Iterator[Stack]:
             yield stack
         finally:
             stack.down()
-    shutil.rmtree(home)

@@ -12,6 +12,7 @@ from memories.embeddings.breaker import guarded, state
 from memories.embeddings.registry import PROVIDERS, configured, is_remote, provider_of
 
 __all__ = [
+    "HARMLESS",
     "PROVIDERS",
     "EmbeddingError",
     "Fault",
@@ -122,4 +123,14 @@ def _confirmed(provider: Provider, identity: Identity, texts: Sequence[str]) -> 
 
 
 def _vectors(provider: Provider, identity: Identity, texts: Sequence[str]) -> list[Vector]:
-    return checked(provider.embed(texts), count=len(texts), dimensions=identity.dimensions)
+    outcome = "error"
+    try:
+        with metrics.EMBEDDING_CALL_SECONDS.labels(identity.provider).time():
+            vectors = checked(provider.embed(texts), count=len(texts), dimensions=identity.dimensions)
+        outcome = "ok"
+    except EmbeddingError as error:
+        outcome = error.fault.value
+        raise
+    finally:
+        metrics.EMBEDDING_CALLS.labels(identity.provider, outcome).inc()
+    return vectors

@@ -1,5 +1,6 @@
 """What the providers that speak OpenAI's embeddings API have in common: the call, and what its failures mean."""
 
+import json
 import time
 from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
@@ -9,6 +10,7 @@ import openai
 from memories.embeddings.base import EmbeddingError, Fault, Vector
 from memories.embeddings.batches import CERTAIN_BYTES, cut, split
 from memories.embeddings.usage import count
+from tenants import spans
 
 CONNECT_SECONDS = 5.0
 # A clock gone wrong must not put jobs off for ever.
@@ -47,16 +49,20 @@ def _certain(client: openai.OpenAI, batch: list[str], model: str, dimensions: in
 
 def _call(client: openai.OpenAI, batch: list[str], model: str, dimensions: int | None) -> list[Vector]:
     try:
-        # Asked for floats: the SDK's own default, base64, breaks on some compatible servers.
-        answer = client.embeddings.create(
-            model=model,
-            input=batch,
-            dimensions=openai.omit if dimensions is None else dimensions,
-            encoding_format="float",
-        )
-        rows = sorted(answer.data, key=lambda row: row.index)
-        indexes = [row.index for row in rows]
-        vectors = [[float(number) for number in row.embedding] for row in rows]
+        # Asked for floats: the SDK's own default, base64, breaks on some compatible servers. Read by ourselves: the
+        # SDK looks at each number on its own, which takes half as long as all the rest of the call.
+        with spans.span("POST embeddings", calls_out=True, texts=len(batch), **_server(client, model)):
+            answer = client.embeddings.with_raw_response.create(
+                model=model,
+                input=batch,
+                dimensions=openai.omit if dimensions is None else dimensions,
+                encoding_format="float",
+            )
+        body = json.loads(answer.content)
+        rows = sorted(body["data"], key=lambda row: row["index"])
+        indexes = [row["index"] for row in rows]
+        vectors = [[float(number) for number in row["embedding"]] for row in rows]
+        usage = body.get("usage")
     except openai.OpenAIError as error:
         raise _translated(error) from error
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -67,8 +73,13 @@ def _call(client: openai.OpenAI, batch: list[str], model: str, dimensions: int |
         raise EmbeddingError(
             f"asked for {len(batch)} vectors, got indexes {indexes[:5]}…", fault=Fault.PROVIDER
         )
-    count(getattr(getattr(answer, "usage", None), "prompt_tokens", None))
+    count(usage.get("prompt_tokens") if isinstance(usage, dict) else None)
     return vectors
+
+
+def _server(client: openai.OpenAI, model: str) -> dict[str, str]:
+    """Whom a span says was asked; the host alone, as an address may hold a password."""
+    return {"server.address": client.base_url.host, "gen_ai.request.model": model}
 
 
 def _translated(error: openai.OpenAIError) -> EmbeddingError:

@@ -22,7 +22,7 @@ def wanted_port(environ: Mapping[str, str]) -> int:
 def free_port(host: str, wanted: int) -> int:
     """`wanted`, or the next port that can be bound.
 
-    Another process may take it before gunicorn does; gunicorn then says so and its restart tries again.
+    Another process may take it before the web server does, which then says so; its restart tries again.
     Raises EmbeddedError when the address is not ours or nothing is free.
     """
     for port in range(wanted, min(wanted + TRIES, 65536)):
@@ -35,7 +35,7 @@ def _can_bind(host: str, port: int) -> bool:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(
             socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-        )  # as gunicorn does: TIME_WAIT is no obstacle
+        )  # as the web server does: TIME_WAIT is no obstacle
         try:
             probe.bind((host.strip("[]"), port))
             probe.listen(1)

@@ -42,6 +42,9 @@ _SETTINGS = {
     "autovacuum_naptime": "15s",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    # A statement that fails would be logged with what people said in it, and outlive its erasure.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 _THROW_AWAY = {
     "fsync": "off",
@@ -144,6 +147,8 @@ def create_database(sockets: Path) -> None:
     with _superuser(sockets, "postgres") as connection:
         if not _exists(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s"):
             connection.execute(f"CREATE ROLE {NAME} LOGIN NOSUPERUSER CREATEDB")
+        # Each time: clusters of earlier versions came without. Migrations make the roles that keep tenants apart.
+        connection.execute(f"ALTER ROLE {NAME} CREATEROLE")
         if not _exists(connection, "SELECT 1 FROM pg_database WHERE datname = %s"):
             connection.execute(f"CREATE DATABASE {NAME} OWNER {NAME}")
 

@@ -29,14 +29,19 @@ class Watch:
             return False
         if now < self.start_at:
             return False
-        self.process.start()
+        try:
+            self.process.start()
+        except OSError as error:  # a full disk, no more processes: neither must end those that run
+            self.started_at = now
+            self._plan(now, say, f"could not start ({error.strerror})")
+            return False
         self.start_at, self.started_at = None, now
         return True
 
-    def _plan(self, now: float, say: Callable[[str], None]) -> None:
+    def _plan(self, now: float, say: Callable[[str], None], what: str = "ended") -> None:
         if now - self.started_at >= WELL_AFTER_SECONDS:
             self.wait_seconds = FIRST_WAIT_SECONDS
         name, log = self.process.name, self.process.log
-        say(f"{name} ended; it starts again in {self.wait_seconds:.0f} s. Log: {log}")
+        say(f"{name} {what}; it starts again in {self.wait_seconds:.0f} s. Log: {log}")
         self.start_at = now + self.wait_seconds
         self.wait_seconds = min(2 * self.wait_seconds, LONGEST_WAIT_SECONDS)

@@ -9,8 +9,7 @@ from memory_layer.embedded.data_dir import PROJECT_ROOT
 from memory_layer.embedded.process import Process
 
 QUEUES = "embed,retention,default"
-_CELERY = ("-m", "celery", "-A", "memory_layer")
-_GUNICORN = ("-m", "gunicorn", "memory_layer.wsgi:application", "-c", "memory_layer/gunicorn.py")
+_CELERY = ("-m", "celery", "--quiet", "-A", "memory_layer")
 
 
 def manage(environ: Mapping[str, str], logs: Path, *words: str) -> Process:
@@ -19,9 +18,9 @@ def manage(environ: Mapping[str, str], logs: Path, *words: str) -> Process:
 
 
 def web(environ: Mapping[str, str], logs: Path, host: str, port: int) -> Process:
-    """Gunicorn; what is not given here is in memory_layer/gunicorn.py."""
-    address = f"[{host.strip('[]')}]" if ":" in host else host
-    return _python("web", logs / "web.log", environ, *_GUNICORN, "--bind", f"{address}:{port}")
+    """The web server, memory_layer/web."""
+    words = ("-m", "memory_layer.web", "--host", host, "--port", str(port))
+    return _python("web", logs / "web.log", environ, *words)
 
 
 def worker(environ: Mapping[str, str], logs: Path, concurrency: int) -> Process:

@@ -23,7 +23,7 @@ from memory_layer.embedded.stopping import StopSignals
 
 MIGRATE_SECONDS = 3600
 READY_SECONDS = 60
-# For beat, web and worker together; gunicorn's graceful_timeout (20 s) lies within.
+# For beat, web and worker together; the web server's 20 s lie within.
 STOP_SECONDS = 26
 
 
@@ -86,11 +86,12 @@ class Stack:
     def watch(self) -> None:
         """Restart what dies; ends by StopRequested only."""
         watches = [Watch(process) for process in self._processes()]
+        noted = True
         while True:
             self.signals.pause(0.3)
             started = [watch for watch in watches if watch.look(time.monotonic(), say)]
-            if started:
-                self._record()
+            if started or not noted:
+                noted = self._recorded()
 
     def stop(self) -> None:
         """Everything down, in order. A second signal kills what is left, PostgreSQL excepted."""
@@ -134,6 +135,14 @@ class Stack:
 
     def _processes(self) -> list[Process]:
         return [*(self.servers.processes if self.servers else []), *self.services]
+
+    def _recorded(self) -> bool:
+        """False while the disk is full: that must not end what runs, so it is tried again."""
+        try:
+            self._record()
+        except OSError:
+            return False
+        return True
 
     def _record(self) -> None:
         if self.servers:

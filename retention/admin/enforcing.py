@@ -1,32 +1,45 @@
 """What the admin does with runs: preview and run policies, bring back what runs and policies took."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
 from memories.models import ArchivedMessage
-from retention import enforce, restoring, runs
-from retention.models import RetentionPolicy, RetentionRun, RunStatus
+from retention import enforce, restoring, runs, tasks
+from retention.models import RetentionPolicy, RetentionRun
 from retention.preview import Preview, preview
 from tenants import audit
 from tenants.audit_actions import AuditAction
 from tenants.models import Tenant
 
-# A page does not wait longer; what is left is done in the background.
-SECONDS = 20.0
-RUNNING = "It takes longer and goes on in the background: see Retention runs."
+# Pages begin runs, and a worker does them.
+SECONDS = 0.0
+
+
+def may_enforce(person: Any) -> bool:
+    """Those who may make runs."""
+    return bool(person.has_perm("retention.add_retentionrun"))
+
+
+def to_progress(run: RetentionRun) -> HttpResponse:
+    """Have a worker do a run that was begun, and show how far it is."""
+    transaction.on_commit(tasks.wake)
+    return redirect("admin:retention_retentionrun_change", run.id)
 
 
 class Enforcing:
     """Who may do all that follows."""
 
     def has_enforce_permission(self, request: HttpRequest) -> bool:
-        """Those who may make runs."""
-        return bool(request.user.has_perm("retention.add_retentionrun"))
+        """As for everything that makes runs."""
+        return may_enforce(request.user)
 
 
 class PolicyActions(Enforcing):
@@ -50,8 +63,9 @@ class PolicyActions(Enforcing):
         return TemplateResponse(request, "admin/retention/preview.html", context)
 
     @admin.action(description="Run these now", permissions=["enforce"])
-    def run_now(self, request: HttpRequest, queryset: QuerySet[RetentionPolicy]) -> None:
+    def run_now(self, request: HttpRequest, queryset: QuerySet[RetentionPolicy]) -> HttpResponse | None:
         """One run a tenant."""
+        begun: list[RetentionRun] = []
         for tenant, ids in _by_tenant(queryset).items():
             try:
                 row = enforce.run(
@@ -64,16 +78,17 @@ class PolicyActions(Enforcing):
             except runs.Busy as error:
                 messages.error(request, f"Nothing done for {tenant}: {error}")
                 continue
-            said = f"Archived {row.archived}, deleted {row.deleted}, purged {row.purged} of {tenant}."
-            _say(request, row, said)
+            begun.append(row)
+        return _shown(request, begun)
 
 
 class RunActions(Enforcing):
     """Actions on runs."""
 
     @admin.action(description="Restore what these runs took", permissions=["enforce"])
-    def restore_runs(self, request: HttpRequest, queryset: QuerySet[RetentionRun]) -> None:
+    def restore_runs(self, request: HttpRequest, queryset: QuerySet[RetentionRun]) -> HttpResponse | None:
         """The newest first: what an older run archived may have been deleted by a newer one."""
+        begun: list[RetentionRun] = []
         for undone in queryset.select_related("tenant").order_by("-started_at"):
             try:
                 row = restoring.restore_run(
@@ -88,15 +103,19 @@ class RunActions(Enforcing):
                     request, f"{undone.tenant}, run of {undone.started_at:%Y-%m-%d %H:%M}: {error}"
                 )
                 continue
-            _say_restored(request, undone.tenant, row)
+            begun.append(row)
+        return _shown(request, begun)
 
 
 class ArchiveActions(Enforcing):
     """Actions on archived messages."""
 
     @admin.action(description="Restore these messages", permissions=["enforce"])
-    def restore_messages(self, request: HttpRequest, queryset: QuerySet[ArchivedMessage]) -> None:
+    def restore_messages(
+        self, request: HttpRequest, queryset: QuerySet[ArchivedMessage]
+    ) -> HttpResponse | None:
         """Back to the memory as they were."""
+        begun: list[RetentionRun] = []
         chosen: dict[Tenant, list[ArchivedMessage]] = {}
         for message in queryset.select_related("tenant"):
             chosen.setdefault(message.tenant, []).append(message)
@@ -112,7 +131,8 @@ class ArchiveActions(Enforcing):
             except runs.Busy as error:
                 messages.error(request, f"Nothing done for {tenant}: {error}")
                 continue
-            _say_restored(request, tenant, row)
+            begun.append(row)
+        return _shown(request, begun)
 
 
 def _note_look(tenant: Tenant, said: Preview) -> None:
@@ -129,13 +149,12 @@ def _by_tenant(policies: Iterable[RetentionPolicy]) -> dict[Tenant, list[int]]:
     return chosen
 
 
-def _say_restored(request: HttpRequest, tenant: Tenant, row: RetentionRun) -> None:
-    left = f" {row.skipped} stay: another message has taken their external_id." if row.skipped else ""
-    _say(request, row, f"Restored {row.restored} of {tenant}.{left}")
-
-
-def _say(request: HttpRequest, row: RetentionRun, said: str) -> None:
-    if row.status == RunStatus.RUNNING:
-        messages.warning(request, f"{said} {RUNNING}")
-    else:
-        messages.success(request, said)
+def _shown(request: HttpRequest, begun: Sequence[RetentionRun]) -> HttpResponse | None:
+    """One run's own page, or of several the list."""
+    if not begun:
+        return None
+    if len(begun) == 1:
+        return to_progress(begun[0])
+    transaction.on_commit(tasks.wake)
+    messages.success(request, f"{len(begun)} runs are under way: open one to see how far it is.")
+    return redirect("admin:retention_retentionrun_changelist")

@@ -5,12 +5,14 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from unfold.decorators import display
 
 from retention import holds
-from retention.models import LegalHold
-from tenants.admin_pages import ONE_LINE, RecordAdmin, TenantOwned
+from retention.models import HoldKind, LegalHold
+from tenants.admin_filters import ChoiceFilter, TenantFilter
+from tenants.admin_pages import RecordAdmin, TenantOwned
 
 
 class HoldForm(forms.ModelForm):
@@ -25,13 +27,40 @@ class HoldForm(forms.ModelForm):
         return given
 
 
+class StateFilter(ChoiceFilter):
+    """Those that hold, and those that do no longer."""
+
+    title = "state"
+    parameter_name = "state"
+    choices_of = [("holds", "Holds"), ("released", "Released")]
+
+    def condition(self) -> Q:
+        chosen = {"holds": Q(released_at=None), "released": Q(released_at__isnull=False)}
+        return chosen.get(str(self.value()), Q())
+
+
+class KindFilter(ChoiceFilter):
+    """By what they hold."""
+
+    title = "kind"
+    parameter_name = column = "kind"
+    choices_of = HoldKind.choices
+
+
 @admin.register(LegalHold)
 class LegalHoldAdmin(TenantOwned, RecordAdmin):
     """What no policy and no erasure touches."""
 
     form = HoldForm
+    list_help = (
+        "While a hold is on a user, a conversation or a tenant, no policy and no erasure touches what it "
+        "covers. Holds are released, never removed: who held what, and why, stays on record."
+    )
+    form_help = "A hold begins at once. It is not edited: release it and place another."
+    empty_help = "Nothing is held. Place a hold before a dispute is decided, so that nothing of it can leave."
     list_display = [
         "__str__",
+        "state",
         "tenant",
         "reason",
         "placed_by",
@@ -40,12 +69,17 @@ class LegalHoldAdmin(TenantOwned, RecordAdmin):
         "released_at",
     ]
     list_select_related = ["tenant"]
-    list_filter = ["kind", ("released_at", admin.EmptyFieldListFilter)]
+    list_filter = [StateFilter, KindFilter, TenantFilter]
     search_fields = ["=subject", "=tenant__name", "reason"]
-    raw_id_fields = ["tenant"]
-    formfield_overrides = ONE_LINE
+    search_help_text = "A whole user, conversation or tenant, or a part of a reason"
+    autocomplete_fields = ["tenant"]
     fields = ["tenant", "kind", "subject", "reason"]
     actions = ["release"]
+
+    @display(description="state", label={"holds": "danger", "released": "success"})
+    def state(self, hold: LegalHold) -> str:
+        """Whether it still holds."""
+        return "released" if hold.released_at else "holds"
 
     def get_fields(self, request: HttpRequest, obj: LegalHold | None = None) -> Any:
         """Who and when are there once it is placed."""

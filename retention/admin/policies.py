@@ -5,18 +5,20 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule
+from unfold.decorators import display
 
 from memories.admin import MetadataForm
 from retention import cron, rules
 from retention.admin.enforcing import PolicyActions
 from retention.effective import as_policy
-from retention.models import RetentionPolicy, RetentionSlot
+from retention.models import Action, RetentionPolicy, RetentionSlot
 from retention.slots import next_slot
-from tenants.admin_pages import ONE_LINE, Audited, TenantOwned
+from tenants.admin_filters import ChoiceFilter, TenantFilter
+from tenants.admin_pages import Audited, TenantOwned
 from tenants.audit_actions import AuditAction
 
 
@@ -38,6 +40,26 @@ class PolicyForm(MetadataForm):
         return crontab
 
 
+class EnabledFilter(ChoiceFilter):
+    """By whether runs ask it."""
+
+    title = "state"
+    parameter_name = "state"
+    choices_of = [("on", "On"), ("off", "Off")]
+
+    def condition(self) -> Q:
+        chosen = {"on": Q(enabled=True), "off": Q(enabled=False)}
+        return chosen.get(str(self.value()), Q())
+
+
+class ActionFilter(ChoiceFilter):
+    """By what becomes of the messages."""
+
+    title = "action"
+    parameter_name = column = "action"
+    choices_of = Action.choices
+
+
 @admin.register(RetentionPolicy)
 class RetentionPolicyAdmin(PolicyActions, TenantOwned, Audited):
     """The order of the list is the order in which a tenant's policies are asked."""
@@ -46,15 +68,23 @@ class RetentionPolicyAdmin(PolicyActions, TenantOwned, Audited):
     updated = AuditAction.POLICY_UPDATE
     deleted = AuditAction.POLICY_DELETE
     form = PolicyForm
-    list_display = ["name", "tenant", "enabled", "priority", "action", "rules", "schedule", "next_run"]
+    list_help = (
+        "A policy says which messages leave the memory, and when. Of a tenant's policies the first that "
+        "fits a message decides; the order here is theirs. Pinned and held messages always stay, and what "
+        "leaves can come back."
+    )
+    form_help = "Look at the preview before you save: it says what would go now, and changes nothing."
+    empty_help = "Without a policy of its own a tenant has the installation's. Add one to decide otherwise."
+    list_display = ["name", "tenant", "on", "priority", "action", "rules", "schedule", "next_run"]
     list_select_related = ["tenant", "interval", "crontab"]
-    list_filter = ["enabled", "action"]
+    list_filter = [EnabledFilter, ActionFilter, TenantFilter]
     search_fields = ["name", "=tenant__name", "=user_id"]
+    search_help_text = "A part of a name, or a whole tenant or user"
     ordering = ["tenant__name", "priority", "id"]
-    raw_id_fields = ["tenant"]
+    autocomplete_fields = ["tenant"]
     actions = ["preview_run", "run_now"]
+    change_form_outer_after_template = "admin/console/policy_preview.html"
     readonly_fields = ["next_run", "created_at", "updated_at"]
-    formfield_overrides = ONE_LINE
     fieldsets = [
         (None, {"fields": ["tenant", "name", "enabled", "priority"]}),
         (
@@ -88,6 +118,13 @@ class RetentionPolicyAdmin(PolicyActions, TenantOwned, Audited):
         rows: QuerySet[RetentionPolicy] = super().get_queryset(request)
         return rows.annotate(slot_at=Subquery(slots.values("next_at")[:1]))
 
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any
+    ) -> HttpResponse:
+        """With what it would do beside it."""
+        context["may_run"] = self.has_enforce_permission(request)
+        return super().render_change_form(request, context, *args, **options)
+
     def note(
         self, action: AuditAction, obj: RetentionPolicy, changes: Mapping[str, Any] | None = None
     ) -> None:
@@ -100,6 +137,11 @@ class RetentionPolicyAdmin(PolicyActions, TenantOwned, Audited):
     def get_readonly_fields(self, request: HttpRequest, obj: RetentionPolicy | None = None) -> list[str]:
         """A policy does not move to another tenant, whose messages it was not made for."""
         return [*self.readonly_fields, *(["tenant"] if obj else [])]
+
+    @display(description="state", label={"on": "success", "off": "warning"})
+    def on(self, policy: RetentionPolicy) -> str:
+        """Whether runs ask it."""
+        return "on" if policy.enabled else "off"
 
     @admin.display(description="rules")
     def rules(self, policy: RetentionPolicy) -> str:
@@ -115,4 +157,5 @@ class RetentionPolicyAdmin(PolicyActions, TenantOwned, Audited):
     @admin.display(description="next run")
     def next_run(self, policy: RetentionPolicy) -> Any:
         """Within a minute after a change of schedule."""
-        return getattr(policy, "slot_at", None)
+        slot = getattr(policy, "slot_at", None)
+        return slot and f"{slot:%Y-%m-%d %H:%M}"

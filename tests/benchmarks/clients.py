@@ -68,6 +68,11 @@ class Client:
         return body
 
 
+# A message as our API takes it.
+Row = dict[str, Any]
+Store = Callable[[Client, str, Sequence[Row]], list[str]]
+
+
 @dataclass
 class Ingested:
     """What was acknowledged, and how fast."""
@@ -76,8 +81,16 @@ class Ingested:
     ids: list[str] = field(default_factory=list)
 
 
+def send(client: Client, tenant: str, share: Sequence[Row]) -> list[str]:
+    """Store the messages through our API, one alone or several as a batch; their ids, in order."""
+    if len(share) == 1:
+        return [client.post("/v1/messages", share[0] | {"tenant_id": tenant})["id"]]
+    answer = client.post("/v1/messages/batch", {"tenant_id": tenant, "messages": share})
+    return [row["id"] for row in answer["messages"]]
+
+
 def ingest(
-    address: str, tenant: str, messages: Sequence[dict[str, str]], *, batch: int, clients: int
+    address: str, tenant: str, messages: Sequence[Row], *, batch: int, clients: int, store: Store = send
 ) -> Ingested:
     """Send the messages from several clients at once, in batches or (batch 1) singly."""
     shares = [messages[start : start + batch] for start in range(0, len(messages), batch)]
@@ -86,7 +99,7 @@ def ingest(
     def work() -> None:
         with Client(address) as client:
             while share := _next(shares, lock):
-                ids = _send(client, tenant, share, single=batch == 1)
+                ids = store(client, tenant, share)
                 with lock:
                     result.ids += ids
 
@@ -115,13 +128,6 @@ def in_threads(jobs: Sequence[Callable[[], None]]) -> float:
     return time.perf_counter() - started
 
 
-def _next(shares: list[Sequence[dict[str, str]]], lock: threading.Lock) -> Sequence[dict[str, str]] | None:
+def _next(shares: list[Sequence[Row]], lock: threading.Lock) -> Sequence[Row] | None:
     with lock:
         return shares.pop() if shares else None
-
-
-def _send(client: Client, tenant: str, share: Sequence[dict[str, str]], *, single: bool) -> list[str]:
-    if single:
-        return [client.post("/v1/messages", share[0] | {"tenant_id": tenant})["id"]]
-    answer = client.post("/v1/messages/batch", {"tenant_id": tenant, "messages": share})
-    return [row["id"] for row in answer["messages"]]

@@ -10,6 +10,7 @@ from django.db.models import Q
 from memories import search, statements
 from memories.filter_grammar import read_filter
 from memories.filters import MessageFilters, all_of
+from tenants import isolation
 from tenants.models import Tenant
 from tests.benchmarks import timing, topical
 from tests.benchmarks.times import Times
@@ -60,7 +61,8 @@ def _search(tenant: Tenant, text: str, condition: Q) -> Callable[[], Any]:
 def _explained(call: Callable[[], Any]) -> str:
     """Every statement of the call with its plan, really run."""
     parts = []
-    for sql, params in timing.recorded(call):
-        plan = statements.rows(f"EXPLAIN (ANALYZE, BUFFERS) {sql}", params)
+    for sql, params, reach in timing.recorded(call):
+        with isolation.reaching(reach):
+            plan = statements.rows(f"EXPLAIN (ANALYZE, BUFFERS) {sql}", params)
         parts.append("\n".join([sql.strip(), "", *(row[0] for row in plan)]))
     return "\n\n".join(parts)

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.benchmarks import processes
 from tests.benchmarks.clients import Client
 from tests.benchmarks.load_client import ask
+from tests.benchmarks.systems import OURS, System
 from tests.benchmarks.times import Times
 from tests.stack import Stack
 
@@ -22,7 +23,7 @@ def run(stack: Stack, tenant: str, count: int) -> None:
     idle = processes.idle_rates(stack)
     before = _stages(stack)
     with processes.measured(stack, idle) as spent:
-        results = _ask_at_once(stack.address(), tenant)
+        results = ask_at_once(OURS, stack.address(), tenant, SECONDS, top_k=5)
     after = _stages(stack)
     times = Times([each for taken, _ in results for each in taken])
     requests = len(times.taken)
@@ -37,12 +38,18 @@ def run(stack: Stack, tenant: str, count: int) -> None:
     _print_shares({name: after[name] - before.get(name, 0.0) for name in after}, sum(times.taken) / 1000)
 
 
-def _ask_at_once(address: str, tenant: str) -> list[tuple[list[float], float]]:
-    """Spawned, not forked: a child must not share our database connection."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(CLIENTS, mp_context=context) as pool:
-        asked = [pool.submit(ask, address, tenant, place, SECONDS) for place in range(CLIENTS)]
+def ask_at_once(
+    system: System, address: str, tenant: str, seconds: float, *, top_k: int
+) -> list[tuple[list[float], float]]:
+    """Of each client: milliseconds of each search, CPU seconds."""
+    with clients() as pool:
+        asked = [pool.submit(ask, system, address, tenant, place, seconds, top_k) for place in range(CLIENTS)]
         return [each.result() for each in asked]
+
+
+def clients() -> ProcessPoolExecutor:
+    """Processes to be clients in. Spawned, not forked: a child must not share our database connection."""
+    return ProcessPoolExecutor(CLIENTS, mp_context=multiprocessing.get_context("spawn"))
 
 
 def _stages(stack: Stack) -> dict[str, float]:

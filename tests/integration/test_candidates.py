@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from memories import ingest, lexical, lexicon, search, tasks
 from memories.models import Corpus, TermChange, TermStatistic
+from tenants import isolation
 from tests.factories import remember
 
 PATH = "/v1/memory/search"
@@ -233,7 +234,7 @@ def test_where_the_rarest_words_are_common_those_that_hold_most_of_them_find_fir
 
 
 def test_tenants_whose_words_have_the_same_hash_stay_apart(bot, acme, globex):
-    with connection.cursor() as cursor:
+    with isolation.reaching(isolation.LOGIN), connection.cursor() as cursor:
         cursor.execute(
             """
             CREATE OR REPLACE FUNCTION memories_terms(tenant_id bigint, words text[]) RETURNS bigint[]

@@ -156,7 +156,7 @@ def test_a_hold_stops_the_purge_too(acme, kept):
 def test_what_changes_after_the_plan_is_judged_again(acme, kept):
     due, _ = kept
     begun = enforce.begin(tenant=acme, trigger="command", started_by="test", now=NOW)
-    enforce._plan(begun)
+    enforce.plan(begun)
     Message.objects.filter(id=due[0].id).update(pinned=True)
     Message.objects.filter(id=due[1].id).update(importance=0.9)
     Message.objects.filter(id=due[2].id).delete()

@@ -24,6 +24,7 @@ from memories.models import (
 from retention import barrier, erasure, personal_data
 from retention.models import ErasureReceipt, LegalHold, PlannedMove
 from retention.scope import Held
+from tenants import isolation
 from tests.at_once import at_once, uncommitted
 from tests.factories import remember
 from tests.integration.test_archive import archive_all, restore_all
@@ -170,7 +171,7 @@ def test_a_killed_erasure_is_called_again(acme, impatient):
 
     def cut() -> None:
         deadline = time.monotonic() + 10
-        with connection.cursor() as cursor:
+        with isolation.reaching(isolation.LOGIN), connection.cursor() as cursor:
             while time.monotonic() < deadline:
                 cursor.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "

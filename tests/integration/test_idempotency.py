@@ -11,7 +11,7 @@ from django.db.models import F
 from prometheus_client import REGISTRY
 
 from memories import ingest
-from memories.models import EmbeddingJob, Message
+from memories.models import EmbeddingJob, EmbeddingSpace, Message
 from memory_layer.celery import app
 from tenants import idempotency, tasks
 from tenants.models import IdempotencyRecord, Tenant
@@ -254,3 +254,12 @@ def test_message_and_record_stand_or_fall_together(bot, monkeypatch):
     assert not Message.objects.exists()
     monkeypatch.undo()
     assert "Idempotent-Replayed" not in bot.post(PATH, HELLO, **KEY)
+
+
+def test_a_first_request_that_is_refused_takes_back_the_space_that_it_made(bot):
+    """And nobody goes on with it: a message would get no job, and never a vector."""
+    one, other = HELLO | {"external_id": "x"}, HELLO | {"external_id": "x", "content": "something else"}
+    problem_of(bot.post(BATCH, {"messages": [one, other]}, **KEY), 409)
+    assert not EmbeddingSpace.objects.exists()
+    assert bot.post(PATH, HELLO | {"external_id": "x"}).json()["embedding_status"] == "pending"
+    assert EmbeddingJob.objects.count() == 1

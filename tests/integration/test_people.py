@@ -190,7 +190,9 @@ def test_an_auditor_looks_at_everything_and_changes_nothing(enter, rows, acme):
 
 def test_an_operator_does_everything(enter, acme):
     browser = enter("operator")
-    assert browser.get("/admin/").content.decode().count('class="addlink"') > 5
+    assert all(
+        browser.get(url(model, "add")).status_code == 200 for model in (Tenant, ApiKey, LegalHold, User)
+    )
     browser.post(url(Tenant, "change", acme.pk), {"name": "acme", "language": "german"})
     assert Tenant.objects.get().language == "german"
     assert browser.get(url(AuditEvent)).status_code == 200

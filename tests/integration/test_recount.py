@@ -71,6 +71,14 @@ def test_a_wrong_corpus_is_put_right(acme, counted, wrong):
     assert list(corpora.values_list("language", "messages", "words", "bytes")) == [("english", 3, 6, 35)]
 
 
+@pytest.mark.parametrize("metadata", [{"n": 1.0}, {"n": 1}, {"n": 10}, {}])
+def test_every_edit_of_metadata_is_counted(acme, metadata):
+    """1 and 1.0 are one number to jsonb, and not as long."""
+    [message] = remember(acme, "tea", metadata={"n": 1})
+    ingest.edit(tenant=acme, message_id=message.id, changes={"metadata": metadata})
+    assert not recount.check(acme).wrong
+
+
 def test_a_tenant_that_is_gone_has_nothing_wrong(acme, counted):
     gone = TenantFactory()
     gone_id = gone.id

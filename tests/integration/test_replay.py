@@ -121,14 +121,14 @@ def test_a_replay_of_many_goes_in_chunks_and_over_none_twice(buried, acme, provi
     remember(acme, *(f"poison {n}" for n in range(7)))
     tasks.drain()
     monkeypatch.setattr(replay, "CHUNK", 2)
-    work = replay._replay_chunk
+    work = replay._change_chunk
 
-    def with_a_worker_beside(chunk):
-        places = work(chunk)
+    def with_a_worker_beside(chunk, changes):
+        places = work(chunk, changes)
         tasks.drain()
         return places
 
-    monkeypatch.setattr(replay, "_replay_chunk", with_a_worker_beside)
+    monkeypatch.setattr(replay, "_change_chunk", with_a_worker_beside)
     assert replay.replay() == 10
     assert EmbeddingJob.objects.buried().count() == 10
 

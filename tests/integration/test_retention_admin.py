@@ -89,7 +89,7 @@ def test_a_policy_is_made_and_shown_in_words(root, acme):
     listed = text(root.get(url(RetentionPolicy)))
     assert "older than 30 days and importance below 0.4" in listed
     assert "every 6 hours" in listed
-    assert "June 10, 2026, 6 p.m." in listed
+    assert "2026-06-10 18:00" in listed
 
 
 def test_a_schedule_is_edited_where_the_policy_is(root, acme):
@@ -131,7 +131,8 @@ def test_a_policy_that_cannot_be_is_refused(root, acme, values):
     IntervalSchedule.objects.create(id=1, every=1, period="days")
     CrontabSchedule.objects.create(id=1)
     answer = root.post(url(RetentionPolicy, "add"), NEW | {"tenant": acme.pk} | values)
-    assert "errorlist" in text(answer)
+    assert answer.status_code == 200
+    assert answer.context["errors"]
     assert RetentionPolicy.objects.count() == 1
 
 
@@ -217,7 +218,7 @@ def test_the_archive_is_filtered_by_policy_and_deleted(root, acme, rows):
     policy(acme, "tools", role="tool", action="delete", priority=1)
     enforce.run(tenant=acme, trigger="api", started_by="x")
     assert "1 archived message" in text(root.get(url(ArchivedMessage), {"policy": "tools"}))
-    assert "2 archived messages" in text(root.get(url(ArchivedMessage), {"deleted_at__isempty": "1"}))
+    assert "2 archived messages" in text(root.get(url(ArchivedMessage), {"state": "archived"}))
     assert "tools" in text(root.get(url(ArchivedMessage)))
 
 

@@ -7,6 +7,7 @@ from memories import context, search
 from memories.context_serializers import StoredWithContextOut
 from memories.embeddings import EmbeddingError, Fault
 from memories.models import Message
+from tenants import isolation
 from tenants.lifecycle import create_key
 from tenants.models import Tenant
 from tests.answers import problem_of
@@ -121,12 +122,12 @@ def test_whatever_goes_wrong_after_the_commit_the_message_is_acknowledged(bot, c
 
 @pytest.mark.django_db(transaction=True)
 def test_a_database_that_cannot_search_has_still_stored(bot, chats):
-    with connection.cursor() as cursor:
+    with isolation.reaching(isolation.LOGIN), connection.cursor() as cursor:
         cursor.execute("ALTER TABLE memories_messageembedding RENAME COLUMN embedding TO away")
     try:
         lost(bot.post(MESSAGES, BODY))
     finally:
-        with connection.cursor() as cursor:
+        with isolation.reaching(isolation.LOGIN), connection.cursor() as cursor:
             cursor.execute("ALTER TABLE memories_messageembedding RENAME COLUMN away TO embedding")
     assert stored(bot.post(MESSAGES, BODY))["context"]["messages"]
 

@@ -9,12 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memories.models import ArchivedMessage, Message, MessageRecall
-from retention import selection
+from retention import enforce, selection
 from retention.models import LegalHold, PlannedMove
 from retention.policies import HELD, KEEP, PINNED, Facts, Policy, decide
 from retention.selection import Due, Step
 from tests.factories import remember
 from tests.integration.test_archive import archive_all
+from tests.integration.test_enforce import old, policy
 
 NOW = timezone.now()
 DAYS = st.sampled_from([0, 1, 2.5, 10, 100])
@@ -151,3 +152,15 @@ def test_a_policy_that_does_not_act_still_stands_before_others(acme):
     due = {"tenant_id": acme.id, "policies": [first, second], "now": NOW}
     assert selected(Due(**due, only=frozenset({0}))) == {message.id: (Step.ARCHIVE, 0)}
     assert selected(Due(**due, only=frozenset({1}))) == {}
+
+
+def test_what_falls_to_a_policy_that_does_not_act_after_the_plan_is_left(acme):
+    """As by an edit: the run was asked for the second policy alone."""
+    policy(acme, "first", older_than_days=90, importance_below=0.05, priority=1)
+    second = policy(acme, "second", older_than_days=90, priority=2)
+    edited, _ = old(acme, "one", "two")
+    begun = enforce.begin(tenant=acme, trigger="api", started_by="x", now=NOW, policy_ids=[second.id])
+    enforce.plan(begun)
+    Message.objects.filter(id=edited.id).update(importance=0.01)
+    row = enforce.work(begun)
+    assert (row.planned, row.archived, row.skipped) == (2, 1, 1)

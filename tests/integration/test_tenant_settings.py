@@ -70,12 +70,11 @@ def test_limits_are_set_in_the_admin_and_count_at_once(root, reader, acme):
     assert "0: no limit." in page
 
 
-def test_the_list_shows_mode_and_language_and_filters_by_it(root, acme, globex):
-    Tenant.objects.filter(name="globex").update(language="german", search_mode="text")
+def test_the_list_shows_the_language_and_filters_by_it(root, acme, globex):
+    Tenant.objects.filter(name="globex").update(language="german")
     page = root.get(reverse("admin:tenants_tenant_changelist"), {"language": "german"}).content.decode()
     assert "globex" in page
     assert "acme" not in page
-    assert "Text" in page
 
 
 WRONG = [

@@ -39,7 +39,7 @@ def test_a_taken_port_is_passed_over(taken: int) -> None:
 
 
 def test_a_port_in_time_wait_is_free() -> None:
-    """gunicorn binds with SO_REUSEADDR: a quick restart keeps its port."""
+    """The web server binds with SO_REUSEADDR: a quick restart keeps its port."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", 0))

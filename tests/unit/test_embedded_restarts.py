@@ -1,3 +1,4 @@
+import errno
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +13,14 @@ class Child:
     log: Path = Path("worker.log")
     alive: bool = True
     starts: int = 0
+    full_disk: bool = False
 
     def running(self) -> bool:
         return self.alive
 
     def start(self) -> None:
+        if self.full_disk:
+            raise OSError(errno.ENOSPC, "No space left on device")
         self.starts += 1
 
 
@@ -56,3 +60,15 @@ def test_a_minute_of_health_forgives() -> None:
     for now in (0, 1, 1, 3, 70):  # dies, starts, dies, starts, dies after 67 s
         watch.look(now, said.append)
     assert " in 1 s" in said[-1]
+
+
+def test_a_child_that_cannot_be_started_is_tried_again() -> None:
+    child = Child(alive=False, full_disk=True)
+    watch, said = watched(child)
+    assert [watch.look(now, said.append) for now in (100, 101, 102)] == [False, False, False]
+    assert (
+        said[-1]
+        == "worker could not start (No space left on device); it starts again in 2 s. Log: worker.log"
+    )
+    child.full_disk = False
+    assert watch.look(103, said.append)

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rest_framework.exceptions import ValidationError
 from tqdm import tqdm
 
-from memories import ingest, quotas, serializers
+from memories import activity, ingest, quotas, serializers
 from tenants.lifecycle import create_tenant
 from tenants.models import Tenant
 
@@ -37,7 +37,10 @@ class Command(BaseCommand):
             name=options["tenant"]
         )
         with file, tqdm(total=path.stat().st_size, unit="B", unit_scale=True, disable=None) as bar:
-            stored, known = _import(tenant, file, bar)
+            try:
+                stored, known = _import(tenant, file, bar)
+            finally:
+                activity.flush()  # this process ends before its time comes
         self.stdout.write(f"{stored} messages stored, {known} were there already.")
 
 

@@ -75,8 +75,8 @@ def _agreed() -> bool:
 def _fill(space: EmbeddingSpace, bar: Any, *, queue: int) -> None:
     """Make jobs as fast as they are done, then wait for the last: new messages are always embedded before these."""
     made = 0
-    for count in reembedding.fill(space):
-        made += count
+    for chunk in reembedding.fill(space):
+        made += chunk.jobs
         _wait(space, bar, made, until=queue)
     _wait(space, bar, made, until=0)
 

@@ -1,0 +1,133 @@
+"""Messages: read, browsed, edited and deleted through the use cases. The list is in `message_list`."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from rest_framework.exceptions import ValidationError as ApiValidationError
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from memories import ingest, message_pages, quotas
+from memories.admin.message_list import MessageList
+from memories.fields import BoundedTextField, MetadataField
+from memories.models import Message
+from memories.serializers import CONTENT_BYTES
+from tenants.admin_pages import ShowsContent, TenantOwned
+
+
+class MetadataForm(forms.ModelForm):
+    """What the API refuses is refused here too."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if "metadata" in self.fields:
+            self.fields["metadata"].widget.attrs["rows"] = 3
+
+    def clean_metadata(self) -> dict[str, Any]:
+        """An object within the API's limits; an emptied box is an empty object."""
+        value = self.cleaned_data["metadata"]
+        try:
+            return MetadataField().to_internal_value({} if value is None else value)
+        except ApiValidationError as error:
+            raise ValidationError([str(detail) for detail in error.detail]) from error
+
+
+class TextField(forms.CharField):
+    """What was said, as it is: a browser sends every line end as two characters, and that is no edit."""
+
+    def to_python(self, value: Any) -> str:
+        """Line ends as programs write them."""
+        return str(super().to_python(value)).replace("\r\n", "\n")
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """A form that was sent without the text leaves it alone."""
+        return data is not None and self.to_python(data) != self.to_python(initial)
+
+
+class MessageForm(MetadataForm):
+    """What may change of a message."""
+
+    content = TextField(
+        required=False,
+        strip=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
+        help_text="Another text is embedded again, and scored anew unless its importance was given.",
+    )
+
+    def clean_content(self) -> str:
+        """Within the API's limits; the stored one where nothing else was said."""
+        if "content" not in self.changed_data:
+            return self.instance.content
+        try:
+            return str(BoundedTextField(max_bytes=CONTENT_BYTES).run_validation(self.cleaned_data["content"]))
+        except ApiValidationError as error:
+            raise ValidationError([str(detail) for detail in error.detail]) from error
+
+
+@admin.register(Message)
+class MessageAdmin(MessageList, TenantOwned, ShowsContent):
+    """One message in its conversation: why it matters, how it is embedded, and what was done to it."""
+
+    form = MessageForm
+    change_form_outer_before_template = "admin/console/message.html"
+    fields = [
+        "content",
+        ("importance", "importance_is_explicit", "pinned"),
+        "metadata",
+        ("tenant", "conversation_id"),
+        ("role", "name"),
+        ("user_id", "agent_id", "external_id"),
+        ("created_at", "stored_at"),
+        "word_count",
+        "id",
+    ]
+    readonly_fields = [
+        "id",
+        "tenant",
+        "conversation_id",
+        "role",
+        "name",
+        "user_id",
+        "agent_id",
+        "external_id",
+        "importance_is_explicit",
+        "word_count",
+        "created_at",
+        "stored_at",
+    ]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any
+    ) -> HttpResponse:
+        """With its neighbours, which are looked at too."""
+        if (message := context.get("original")) is not None:
+            context["panels"] = beside = message_pages.panels(request, message)
+            context["rows_shown"] = len(beside["transcript"].lines)
+        return super().render_change_form(request, context, *args, **options)
+
+    def save_model(self, request: HttpRequest, obj: Message, form: forms.ModelForm, change: bool) -> None:
+        """Through the use case: the row as the page read it may be stale."""
+        changes = {name: form.cleaned_data[name] for name in form.changed_data}
+        if changes:
+            try:
+                ingest.edit(tenant=obj.tenant, message_id=obj.id, changes=changes)
+            except quotas.QuotaExceeded as error:
+                raise PermissionDenied(str(error)) from error
+
+    def delete_model(self, request: HttpRequest, obj: Message) -> None:
+        """Through the use case."""
+        ingest.delete(tenant=obj.tenant, message_id=obj.id)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
+        """All of them or none."""
+        with transaction.atomic():
+            for message in queryset.select_related("tenant").order_by("id"):
+                ingest.delete(tenant=message.tenant, message_id=message.id)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Messages come in through the API, which scores them and makes their jobs."""
+        return False

@@ -1,0 +1,70 @@
+"""Celery shells of filling a space and switching to it, for the admin; `manage.py reembed` and `switch_space` wait."""
+
+import time
+from typing import Any
+from uuid import UUID
+
+import structlog
+from celery import shared_task
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from memories import reembedding
+from memories.models import EmbeddingJob, EmbeddingSpace
+
+log = structlog.get_logger(__name__)
+
+# Embedding waits behind one look where there is one worker, and new messages behind so many jobs.
+WORK_SECONDS = 20.0
+QUEUE = 5000
+WAIT_SECONDS = 5
+
+
+@shared_task
+def fill_space(space_id: int, tenant_id: int = 0, message_id: str = str(UUID(int=0))) -> None:
+    """Make the jobs that a space lacks, after this place, as fast as they are done: new messages are not held up.
+
+    Safe to run twice. Hands over to a fresh task while jobs wait, or after a while.
+    """
+    space = EmbeddingSpace.objects.filter(id=space_id).first()
+    if space is None:
+        return
+    until = time.monotonic() + WORK_SECONDS
+    for made in reembedding.fill(space, after=(tenant_id, UUID(message_id))):
+        if time.monotonic() > until or EmbeddingJob.objects.filter(space=space).open().count() > QUEUE:
+            place = (space_id, made.after[0], str(made.after[1]))
+            fill_space.apply_async(place, countdown=WAIT_SECONDS, retry=False)
+            return
+
+
+@shared_task
+def switch_space(space_id: int) -> bool:
+    """Let searches read this space; False if it is gone or not complete, and then nothing has changed."""
+    space = EmbeddingSpace.objects.filter(id=space_id).first()
+    if space is None:
+        return False
+    try:
+        reembedding.switch(space)
+    except reembedding.CannotSwitch as error:
+        log.warning("space_not_switched", space=space_id, reason=str(error))
+        return False
+    return True
+
+
+def ask_to_fill(space: EmbeddingSpace) -> bool:
+    """Whether a worker could be asked to fill it."""
+    return _sent(fill_space, space.id)
+
+
+def ask_to_switch(space: EmbeddingSpace) -> bool:
+    """Whether a worker could be asked to switch to it."""
+    return _sent(switch_space, space.id)
+
+
+def _sent(task: Any, *given: Any) -> bool:
+    try:
+        task.apply_async(given, retry=False)
+    except (OperationalError, RedisError) as error:
+        log.warning("space_message_lost", task=task.name, error=type(error).__name__)
+        return False
+    return True

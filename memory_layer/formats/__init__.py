@@ -1,0 +1,1 @@
+"""How the admin writes dates: one way for everybody, which sorts as it reads."""

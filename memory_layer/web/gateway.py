@@ -1,0 +1,173 @@
+"""What a worker process serves: requests read by the event loop, answered by Django in MEMORY_WEB_THREADS threads.
+
+A thread gets whole requests, and keeps its database connection. Who is over its limit is answered without one.
+"""
+
+import asyncio
+import ctypes
+import json
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import connections
+from django.http import HttpResponse, HttpResponseBase
+
+from memory_layer.logging import REQUEST_ID_HEADER, usable_request_id
+from memory_layer.problems import CONTENT_TYPE, problem
+from memory_layer.web import repeats, streams
+from memory_layer.web.bodies import Bodies, Unreadable
+from memory_layer.web.environ import environ_of
+
+log = structlog.get_logger(__name__)
+
+# Granian would name itself and its version.
+SERVER = ("Server", "ai-memory-layer")
+# A streamed answer that says to be no longer is sent at once: the pages' static files.
+WHOLE_BYTES = 1024 * 1024
+DRAIN_SECONDS = 1.0
+_PR_SET_PDEATHSIG = 1
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], HttpResponseBase]
+Work = tuple[Any, Any, bytes, int | None, "asyncio.Future[None]"]
+
+
+class Gateway:
+    """A WSGI application by granian's RSGI interface."""
+
+    def __init__(self, application: Application, *, threads: int) -> None:
+        self._application = application
+        self._threads = threads
+        self._farewell: list[tuple[str, str]] = []
+        self._bodies = Bodies(settings.MAX_BODY_BYTES)
+        self._work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """In the worker process, before its first request."""
+        _end_with_parent()
+        self._loop = loop
+        loop.add_signal_handler(signal.SIGTERM, self._drain)
+        self._running = [threading.Thread(target=self._answer_all, daemon=True) for _ in range(self._threads)]
+        for thread in self._running:
+            thread.start()
+
+    def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
+        """After the last one."""
+        for _ in self._running:
+            self._work.put(None)
+        for thread in self._running:
+            thread.join(1)
+
+    def _drain(self) -> None:
+        """Asked to stop: connections in use are ended by their next answer, and only then those that are not.
+
+        A kept connection closed without a word may have a request on its way, which would be lost.
+        """
+        self._farewell = [("Connection", "close")]
+        self._loop.call_later(DRAIN_SECONDS, signal.raise_signal, signal.SIGINT)  # granian stops at either
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        """One request."""
+        if refusal := repeats.refusal_of(scope):
+            if not refusal.repeated:
+                self._loop.call_at(refusal.holds_until, repeats.tell, refusal)
+            status, said, body = repeats.again(refusal, scope)
+            protocol.response_bytes(status, [*said, *self._farewell], body)
+            return
+        body, length = b"", None
+        headers = scope.headers
+        declared = headers.get("content-length")
+        if declared is not None or "transfer-encoding" in headers:
+            try:
+                body, length = await self._bodies.read(protocol, None if declared is None else int(declared))
+            except Unreadable as error:
+                _refuse(scope, protocol, error)
+                return
+        done = self._loop.create_future()
+        self._work.put((scope, protocol, body, length, done))
+        await done
+
+    def _answer_all(self) -> None:
+        while work := self._work.get():
+            scope, protocol, body, length, done = work
+            try:
+                self._answer(scope, protocol, body, length)
+            except BaseException as error:  # a thread that ends is never replaced
+                log.exception("unanswered", error=type(error).__name__)
+                protocol.response_empty(500, [SERVER])
+            finally:
+                self._loop.call_soon_threadsafe(_finish, done)
+        connections.close_all()
+
+    def _answer(self, scope: Any, protocol: Any, body: bytes, length: int | None) -> None:
+        said: list[Any] = []
+        response = self._application(
+            environ_of(scope, body, length),
+            lambda status, headers, _info=None: said.extend((status, headers)),
+        )
+        status, headers = int(said[0][:3]), [*said[1], SERVER, *self._farewell]
+        try:
+            if isinstance(response, HttpResponse):
+                protocol.response_bytes(status, headers, response.content)
+                repeats.keep(response, headers, scope.path)
+            elif scope.method == "HEAD" or _is_short(response):
+                protocol.response_bytes(
+                    status, headers, b"" if scope.method == "HEAD" else b"".join(response)
+                )
+            else:
+                self._stream(protocol, status, headers, response)
+        finally:
+            response.close()
+
+    def _stream(
+        self, protocol: Any, status: int, headers: list[tuple[str, str]], response: HttpResponseBase
+    ) -> None:
+        left = asyncio.run_coroutine_threadsafe(_leaves(protocol), self._loop)
+        try:
+            streams.send(protocol, status, headers, response, has_left=left.done)
+        except streams.Gone:
+            log.info("reader_left", status=status)
+        finally:
+            left.cancel()
+
+
+async def _leaves(protocol: Any) -> None:
+    """Until the client closes its connection."""
+    await protocol.client_disconnect()
+
+
+def _is_short(response: HttpResponseBase) -> bool:
+    """Whether it says so."""
+    length = response.headers.get("Content-Length")
+    return length is not None and int(length) <= WHOLE_BYTES
+
+
+def _finish(done: "asyncio.Future[None]") -> None:
+    """In the loop. A request may have been given up meanwhile."""
+    if not done.done():
+        done.set_result(None)
+
+
+def _refuse(scope: Any, protocol: Any, error: Unreadable) -> None:
+    """A problem like all others, and the end of the connection: the rest of the body may still come."""
+    request_id = usable_request_id(scope.headers.get(REQUEST_ID_HEADER.lower()) or "")
+    log.info("body_refused", status=error.status, request_id=request_id)
+    headers = [
+        ("Content-Type", CONTENT_TYPE),
+        (REQUEST_ID_HEADER, request_id),
+        ("Connection", "close"),
+        SERVER,
+    ]
+    said = problem(status=error.status, detail=error.detail, request_id=request_id)
+    protocol.response_bytes(error.status, headers, json.dumps(said).encode())
+
+
+def _end_with_parent() -> None:
+    """Let the kernel stop us when the process that watches us was killed, as it would have."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)

@@ -1,0 +1,89 @@
+"""Granian as we need it: one listening socket for all worker processes, our log format, HTTP/1.1 only.
+
+SIGTERM stops: requests under way are answered, for at most STOP_SECONDS. SIGHUP replaces the workers one by one. A
+worker that dies is replaced; one that dies again within seconds ends the server, for its supervisor to start anew.
+"""
+
+import argparse
+import logging
+import socket
+import sys
+from typing import Any
+
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.net import SocketHolder  # type: ignore[attr-defined]
+from granian.server.mp import MPServer
+
+from memory_layer import env as environment
+from memory_layer.logging import logging_config
+
+BACKLOG = 1024
+# Of each process; a connection more waits in the backlog. Most are kept alive and do nothing.
+CONNECTIONS = 1000
+HEADER_MILLISECONDS = 10_000  # also how long a kept-alive connection may say nothing
+HEADER_BYTES = 64 * 1024
+STOP_SECONDS = 20
+# A slow leak in any library ends with its process. Not by memory: a model folder may take any amount of it.
+LIFETIME_SECONDS = 12 * 60 * 60
+
+
+class Server(MPServer):
+    """Workers that take connections from one queue.
+
+    Granian gives each worker a socket of its own (SO_REUSEPORT): connections that wait for a worker are reset when
+    it is replaced, and a second server on the same port would silently get half of them.
+    """
+
+    def _init_shared_socket(self) -> None:
+        family = socket.AF_INET6 if ":" in self.bind_addr else socket.AF_INET
+        listener = socket.create_server((self.bind_addr, self.bind_port), family=family, backlog=BACKLOG)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted ones inherit it
+        arguments = (listener.fileno(), False, BACKLOG)[: 3 if sys.platform.startswith("linux") else 2]
+        self._shd = SocketHolder(*arguments)  # type: ignore[assignment]
+        self._sfd, self._sso = listener.fileno(), listener  # type: ignore[assignment]
+
+
+def main() -> None:
+    """Serve until a signal says to stop."""
+    parser = argparse.ArgumentParser(prog="python -m memory_layer.web", description=__doc__)
+    parser.add_argument("--host", required=True)
+    parser.add_argument("--port", required=True, type=int)
+    parsed = parser.parse_args()
+    env = environment.load()
+    server = Server(
+        "memory_layer.web.worker:gateway",
+        parsed.host.strip("[]"),
+        parsed.port,
+        interface=Interfaces.RSGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        workers=env.web_workers,
+        backpressure=CONNECTIONS,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS, max_buffer_size=HEADER_BYTES),
+        log_level=LogLevels.info,
+        log_dictconfig=_logging(env),
+        respawn_failed_workers=True,
+        workers_lifetime=LIFETIME_SECONDS,
+        workers_kill_timeout=STOP_SECONDS,
+    )
+    try:
+        server.serve()
+    except OSError as error:
+        raise SystemExit(f"Cannot listen on {parsed.host}:{parsed.port}: {error.strerror}") from error
+
+
+def _logging(env: environment.Env) -> dict[str, Any]:
+    config = logging_config(level=env.log_level, output=env.log_format)
+    config["filters"] = {"no_reset": {"()": NoReset}}
+    config["loggers"]["_granian"] = {"filters": ["no_reset"]}
+    return config
+
+
+class NoReset(logging.Filter):
+    """Drops a warning that holds for sockets of each worker only."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to let it pass."""
+        return "tcp_migrate_req" not in str(record.msg)

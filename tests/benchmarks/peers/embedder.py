@@ -1,0 +1,36 @@
+"""The embedder of all systems that are compared: the `local` model behind OpenAI's API, a WSGI application.
+
+Its answers are those of a real provider without the network: who calls it too often pays for it. It runs in
+processes of its own, whose CPU time is counted for nobody.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from memories.embeddings.base import ProviderConfig
+from memories.embeddings.local import DIMENSIONS, LocalProvider
+from tests.benchmarks.peers import MODEL
+
+_LOCAL = LocalProvider(
+    ProviderConfig(model="l2_supercat", dimensions=DIMENSIONS, base_url="", api_key="", timeout_seconds=1)
+)
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """POST /v1/embeddings; any other path only says that it is there."""
+    headers = [("Content-Type", "application/json")]
+    if not environ["PATH_INFO"].endswith("/embeddings"):
+        start_response("200 OK", headers)
+        return [b"{}"]
+    body = json.loads(environ["wsgi.input"].read())
+    texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+    rows = [
+        {"object": "embedding", "index": index, "embedding": vector}
+        for index, vector in enumerate(_LOCAL.embed(texts))
+    ]
+    tokens = sum(len(text) // 4 + 1 for text in texts)
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    answer = json.dumps({"object": "list", "model": MODEL, "data": rows, "usage": usage}).encode()
+    start_response("200 OK", [*headers, ("Content-Length", str(len(answer)))])
+    return [answer]

@@ -1,0 +1,167 @@
+"""The admin's front page: what needs somebody, health, numbers and charts, each for those who may see the rows."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from memories import activity, lexicon
+from memories.models import EmbeddingJob, EmbeddingUsage, VectorRecall
+from memories.spaces import active_space
+from memory_layer import dashboard_parts
+from retention import enforce
+from retention.models import RetentionRun
+from tenants.models import Tenant
+from tests.conftest import HANDLER
+from tests.factories import remember
+from tests.integration.test_people import enter as enter  # a fixture
+from tests.schedules import policy
+
+
+def page(browser, **options):
+    answer = browser.get("/admin/", **options)
+    assert answer.status_code == 200
+    return answer
+
+
+def notices(browser) -> list[str]:
+    return [notice.what for notice in page(browser).context["attention"]]
+
+
+def test_it_works(root, acme):
+    remember(acme, "one", "two")
+    lexicon.fold_all()
+    activity.note_stored(2)
+    activity.note_search(seconds=0.01)
+    activity.flush()
+    answer = page(root)
+    tiles = {tile.title: tile.number for tile in answer.context["tiles"]}
+    assert (tiles["Messages"], tiles["Archived"], tiles["Embedding jobs"]) == ("2", "0", "2")
+    charts = {chart.name: chart for chart in answer.context["charts"]}
+    assert charts["stored"].series[0][1][-1] == 2
+    assert charts["latency"].series[0][1][-1] == pytest.approx(10, rel=0.12)
+    assert 'id="stored-data"' in answer.content.decode()
+
+
+def test_an_empty_installation_says_what_comes(root, db):
+    text = page(root).content.decode()
+    assert "it shows here within seconds" in text
+    assert "No run has moved anything yet" in text
+
+
+def test_every_link_opens(root, acme):
+    for path in {tile.href for tile in page(root).context["tiles"]} - {None}:
+        assert root.get(path).status_code == 200, path
+    for chart in page(root).context["charts"]:
+        for path in [chart.href, *(chart.links or [])[-2:]]:
+            assert path is None or root.get(path).status_code == 200, path
+
+
+def test_buried_jobs_and_late_ones_need_somebody(root, acme):
+    remember(acme, "one", "two")
+    EmbeddingJob.objects.update(created_at=timezone.now() - timedelta(hours=3))
+    EmbeddingJob.objects.filter(id=EmbeddingJob.objects.first().id).update(buried_at=timezone.now())
+    said = notices(root)
+    assert any("1 embedding job was given up" in each for each in said)
+    assert any("wait for their vectors, the oldest for 3 h" in each for each in said)
+
+
+def test_a_tenant_near_its_quota_needs_somebody(root, acme, globex):
+    remember(acme, *map(str, range(9)))
+    remember(globex, "one")
+    lexicon.fold_all()
+    Tenant.objects.update(message_quota=10)
+    assert [each for each in notices(root) if "quota" in each] == ["acme has used 90% of its quota."]
+    Tenant.objects.update(message_quota=9)
+    assert "acme has used 100% of its quota: its writes are refused." in notices(root)
+
+
+def test_a_policy_that_never_ran_needs_somebody_until_it_has(root, acme):
+    policy(acme, "old ones", older_than_days=1)
+    policy(acme, "switched off", older_than_days=1, enabled=False)
+    assert [each for each in notices(root) if "never run" in each] == [
+        "The policy old ones of acme has never run: nobody has seen yet what it does."
+    ]
+    enforce.run(tenant=acme, trigger="api", started_by="x", policy_ids=[])
+    assert any("never run" in each for each in notices(root)), "a run of no policy is none of this one"
+    enforce.run(tenant=acme, trigger="api", started_by="x")
+    assert not any("never run" in each for each in notices(root))
+
+
+def test_failed_and_interrupted_runs_need_somebody(root, acme, globex):
+    now = timezone.now()
+    begun = {"trigger": "api", "started_by": "x", "decided_at": now}
+    RetentionRun.objects.create(tenant=acme, status="failed", **begun)
+    RetentionRun.objects.create(tenant=globex, lease_until=now - timedelta(minutes=5), **begun)
+    (
+        RetentionRun.objects.create(tenant=globex, status="failed", **begun),
+        RetentionRun.objects.filter(tenant=globex, status="failed").update(
+            started_at=now - timedelta(days=9)
+        ),
+    )
+    said = [each for each in notices(root) if " run of " in each]
+    assert [("failed" in each, "interrupted" in each) for each in said] == [(True, False), (False, True)]
+
+
+def test_a_recall_that_is_too_low_needs_somebody(root, acme):
+    VectorRecall.objects.create(tenant=acme, space=active_space(), recall=0.8, k=10, queries=100)
+    assert "The vector search of acme finds 80% of the nearest messages." in notices(root)
+
+
+def test_costs_are_summed_by_day(root, acme):
+    today = timezone.now().date()
+    space = active_space()
+    EmbeddingUsage.objects.create(
+        tenant=acme, space=space, day=today, tokens=10, calls=1, cost_micro_usd=2_500_000
+    )
+    chart = next(chart for chart in page(root).context["charts"] if chart.name == "costs")
+    assert chart.series[0][1][-2:] == [0.0, 2.5]
+
+
+def test_without_redis_it_opens_and_says_so(root, outage):
+    with outage():
+        assert any("Redis does not answer" in each for each in notices(root))
+
+
+def test_support_sees_numbers_of_its_tenants_alone(enter, acme, globex):
+    remember(acme, "one")
+    remember(globex, "two", "three")
+    lexicon.fold_all()
+    policy(globex, "secret plan", older_than_days=1)
+    EmbeddingJob.objects.update(buried_at=timezone.now())
+    answer = page(enter("support", tenants=[acme]))
+    tiles = {tile.title: tile.number for tile in answer.context["tiles"]}
+    assert tiles["Messages"] == "1"
+    assert {"Searches, 24 h", "On disk", "Embedding, this month"}.isdisjoint(tiles)
+    assert answer.context["lights"] == []
+    assert any("1 embedding job was" in notice.what for notice in answer.context["attention"])
+    text = answer.content.decode()
+    assert "globex" not in text
+    assert "secret plan" not in text
+
+
+def test_who_may_see_nothing_sees_no_numbers(db):
+    client = Client()
+    client.handler = HANDLER
+    client.force_login(User.objects.create(username="guest", is_staff=True))
+    context = page(client).context
+    assert not any(context[name] for name in ("tiles", "charts", "lights", "attention", "largest", "runs"))
+
+
+@pytest.mark.parametrize("group", ["operator", "auditor"])
+def test_it_asks_few_queries(enter, acme, group, django_assert_max_num_queries):
+    remember(acme, *map(str, range(30)))
+    policy(acme, "old ones", older_than_days=1)
+    browser = enter(group)
+    page(browser)
+    with django_assert_max_num_queries(26):
+        page(browser)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(3, "3 s"), (119, "119 s"), (600, "10 min"), (10_800, "3 h"), (900_000, "10 d")]
+)
+def test_durations_are_read_at_a_glance(seconds, said):
+    assert dashboard_parts.duration(seconds) == said
