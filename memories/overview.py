@@ -3,15 +3,12 @@
 Every function takes the viewer (a person of the admin, see `tenants.support`) and counts only what that one may see.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
-from django.db.models import Count, F, Min, Q, Sum, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Min, Model, Q, Sum
 from django.utils import timezone
 
 from memories import quotas
@@ -26,19 +23,18 @@ COUNTED = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """What a tenant has stored. `message_share` and `byte_share` of its quotas, 0 to 1 and more; None: no quota."""
+    """What a tenant has stored, and how much of the quota nearest to its end is used; None: it has no quota."""
 
     tenant_id: int
     tenant: str
     messages: int
     bytes: int
-    message_share: float | None
-    byte_share: float | None
+    fullest: float | None
 
     @property
-    def fullest(self) -> float:
-        """Of its quotas the one that is nearest to its end."""
-        return max(self.message_share or 0.0, self.byte_share or 0.0)
+    def nearly_full(self) -> bool:
+        """Whether somebody should know."""
+        return self.fullest is not None and self.fullest >= quotas.NEARLY_FULL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +65,8 @@ def storage(viewer: Any) -> Storage:
 
 def nearly_full(viewer: Any) -> list[Stored]:
     """Tenants that have used up `quotas.NEARLY_FULL` of a quota or more, the fullest first."""
-    rows = _by_tenant(_corpora(viewer)).filter(
-        Q(message_quota_now__gt=0, stored__gte=quotas.NEARLY_FULL * F("message_quota_now"))
-        | Q(byte_quota_now__gt=0, size__gte=quotas.NEARLY_FULL * F("byte_quota_now"))
-    )
-    return sorted(map(_as_stored, rows[:SHOWN]), key=lambda each: -each.fullest)
+    rows = _by_tenant(_corpora(viewer)).filter(fullest__gte=quotas.NEARLY_FULL)
+    return [_as_stored(row) for row in rows.order_by("-fullest", "tenant__name")[:SHOWN]]
 
 
 def jobs(viewer: Any) -> Jobs:
@@ -129,12 +122,10 @@ def _corpora(viewer: Any) -> Any:
 
 
 def _by_tenant(rows: Any) -> Any:
-    """With the quotas that count: the tenant's own, or the installation's."""
-    return rows.values("tenant_id", "tenant__name").annotate(
-        stored=Sum("messages"),
-        size=Sum("bytes"),
-        message_quota_now=Coalesce(F("tenant__message_quota"), Value(settings.ENV.message_quota)),
-        byte_quota_now=Coalesce(F("tenant__byte_quota"), Value(settings.ENV.byte_quota)),
+    return (
+        rows.values("tenant_id", "tenant__name")
+        .annotate(stored=Sum("messages"), size=Sum("bytes"))
+        .annotate(fullest=quotas.fullest(messages="stored", size="size", tenant="tenant__"))
     )
 
 
@@ -144,21 +135,15 @@ def _as_stored(row: dict[str, Any]) -> Stored:
         tenant=row["tenant__name"],
         messages=row["stored"],
         bytes=row["size"],
-        message_share=_share(row["stored"], row["message_quota_now"]),
-        byte_share=_share(row["size"], row["byte_quota_now"]),
+        fullest=row["fullest"],
     )
 
 
-def _share(used: int, quota: int) -> float | None:
-    return used / quota if quota else None
-
-
-def _estimated(*models: Any) -> int:
+def _estimated(model: type[Model]) -> int:
     """Rows, as the last VACUUM or ANALYZE left them in the catalogue."""
-    tables: Sequence[str] = [model._meta.db_table for model in models]
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT coalesce(sum(greatest(reltuples, 0)), 0)::bigint FROM pg_class WHERE oid = ANY(%s::regclass[])",
-            [list(tables)],
+            "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = %s::regclass",
+            [model._meta.db_table],
         )
         return int(cursor.fetchone()[0])

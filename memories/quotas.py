@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import Expression, F, FloatField, Value
+from django.db.models.functions import Cast, Coalesce, Greatest, NullIf
 
 from memories import metrics
 from tenants.models import Tenant
@@ -51,9 +53,18 @@ def usage(tenant_id: int) -> Usage:
     return Usage(messages=messages, bytes=size)
 
 
-def shares(tenant: Tenant, stored: Usage) -> dict[str, float]:
-    """How much of each of the tenant's quotas is used, 0 to 1 and more; what has no quota is left out."""
-    return {what: getattr(stored, what) / most for what, most in _quotas_of(tenant).items() if most}
+def fullest(*, messages: str, size: str, tenant: str = "") -> Expression:
+    """In SQL: how much is used of the quota that is nearest to its end, 0 to 1 and more; NULL without any quota.
+
+    `messages` and `size` (bytes): names of what is stored. `tenant`: the path to the tenant, as `tenant__`.
+    """
+    return Greatest(
+        *(
+            Cast(F(used), FloatField())
+            / NullIf(Coalesce(F(f"{tenant}{column}"), Value(getattr(settings.ENV, column))), Value(0))
+            for used, column in ((messages, "message_quota"), (size, "byte_quota"))
+        )
+    )
 
 
 def enforce(tenant: Tenant) -> None:

@@ -80,9 +80,11 @@ def _runs(user: Any) -> Iterator[Notice]:
 
 def _quotas(user: Any) -> Iterator[Notice]:
     for each in overview.nearly_full(user):
-        full = each.fullest >= 1
-        share = f"{each.fullest:.0%}"
-        what = f"{each.tenant} has used {share} of its quota" + (": its writes are refused." if full else ".")
+        used = each.fullest or 0.0
+        full = used >= 1
+        what = f"{each.tenant} has used {used:.0%} of its quota" + (
+            ": its writes are refused." if full else "."
+        )
         yield Notice(
             ERROR if full else WARNING, what, "See its limits", row("tenants.tenant", each.tenant_id)
         )

@@ -35,7 +35,7 @@ class TenantUsageAdmin(TenantAdmin):
         rows: QuerySet[Tenant] = super().get_queryset(request)
         return rows.annotate(
             stored_messages=Coalesce(sums["messages"], 0), stored_bytes=Coalesce(sums["bytes"], 0)
-        )
+        ).annotate(fullest=quotas.fullest(messages="stored_messages", size="stored_bytes"))
 
     def get_fieldsets(self, request: HttpRequest, obj: Tenant | None = None) -> Any:
         """A new one has used nothing."""
@@ -58,15 +58,9 @@ class TenantUsageAdmin(TenantAdmin):
     @display(description="quota used")
     def quota(self, tenant: Tenant) -> SafeString | str:
         """Of the one that is nearest to its end."""
-        shares = quotas.shares(
-            tenant,
-            quotas.Usage(
-                messages=getattr(tenant, "stored_messages", 0), bytes=getattr(tenant, "stored_bytes", 0)
-            ),
-        )
-        if not shares:
+        share: float | None = getattr(tenant, "fullest", None)
+        if share is None:
             return "no quota"
-        share = max(shares.values())
         return format_html(
             '<span class="aml-bar {}"><span style="width: {}%"></span></span> {}',
             "aml-full" if share >= quotas.NEARLY_FULL else "",

@@ -7,8 +7,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from memories import activity, lexicon
-from memories.models import EmbeddingJob, EmbeddingUsage, VectorRecall
+from memories import activity, lexicon, overview
+from memories.models import Corpus, EmbeddingJob, EmbeddingUsage, VectorRecall
 from memories.spaces import active_space
 from memory_layer import dashboard_parts
 from retention import enforce
@@ -16,6 +16,7 @@ from retention.models import RetentionRun
 from tenants.models import Tenant
 from tests.conftest import HANDLER
 from tests.factories import remember
+from tests.integration.test_admin import url
 from tests.integration.test_people import enter as enter  # a fixture
 from tests.schedules import policy
 
@@ -74,8 +75,27 @@ def test_a_tenant_near_its_quota_needs_somebody(root, acme, globex):
     lexicon.fold_all()
     Tenant.objects.update(message_quota=10)
     assert [each for each in notices(root) if "quota" in each] == ["acme has used 90% of its quota."]
+    listed = root.get(url(Tenant)).content.decode()
+    assert ("90%" in listed, "10%" in listed, "no quota" in listed) == (True, True, False)
     Tenant.objects.update(message_quota=9)
     assert "acme has used 100% of its quota: its writes are refused." in notices(root)
+
+
+def test_of_many_tenants_near_their_quota_the_fullest_are_told(root, acme):
+    for used in range(overview.SHOWN + 2):
+        tenant = Tenant.objects.create(name=f"tenant-{used}", byte_quota=100)
+        Corpus.objects.create(tenant=tenant, language="en", messages=1, words=1, bytes=90 + used)
+    said = [each for each in notices(root) if "quota" in each]
+    assert [each.split()[0] for each in said] == [f"tenant-{used}" for used in range(9, 1, -1)]
+
+
+def test_an_empty_quota_is_not_taken_for_none(root, acme):
+    remember(acme, "one")
+    lexicon.fold_all()
+    Tenant.objects.update(message_quota=10**6)
+    [row] = page(root).context["largest"]
+    assert 0 < row.fullest < 0.01
+    assert "0 %" in page(root).content.decode()
 
 
 def test_a_policy_that_never_ran_needs_somebody_until_it_has(root, acme):
@@ -95,12 +115,9 @@ def test_failed_and_interrupted_runs_need_somebody(root, acme, globex):
     begun = {"trigger": "api", "started_by": "x", "decided_at": now}
     RetentionRun.objects.create(tenant=acme, status="failed", **begun)
     RetentionRun.objects.create(tenant=globex, lease_until=now - timedelta(minutes=5), **begun)
-    (
-        RetentionRun.objects.create(tenant=globex, status="failed", **begun),
-        RetentionRun.objects.filter(tenant=globex, status="failed").update(
-            started_at=now - timedelta(days=9)
-        ),
-    )
+    RetentionRun.objects.create(tenant=globex, status="failed", **begun)
+    long_ago = RetentionRun.objects.filter(tenant=globex, status="failed")
+    long_ago.update(started_at=now - timedelta(days=9))
     said = [each for each in notices(root) if " run of " in each]
     assert [("failed" in each, "interrupted" in each) for each in said] == [(True, False), (False, True)]
 
