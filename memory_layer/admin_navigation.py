@@ -16,25 +16,20 @@ def _may(permission: str) -> Callable[[HttpRequest], bool]:
     return allowed
 
 
+def _entry(title: str, icon: str, address: str, permission: str) -> Entry:
+    """`icon` is a name of the Material Symbols."""
+    return {"title": title, "icon": icon, "link": reverse_lazy(address), "permission": _may(permission)}
+
+
 def _list(model: str, title: str, icon: str) -> Entry:
-    """The list of a model (`app.model`); `icon` is a name of the Material Symbols."""
+    """The list of a model (`app.model`)."""
     app, name = model.split(".")
-    return {
-        "title": title,
-        "icon": icon,
-        "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
-        "permission": _may(f"{app}.view_{name}"),
-    }
+    return _entry(title, icon, f"admin:{app}_{name}_changelist", f"{app}.view_{name}")
 
 
 def _page(name: str, title: str, icon: str, permission: str) -> Entry:
     """A page of the console, by its name there."""
-    return {
-        "title": title,
-        "icon": icon,
-        "link": reverse_lazy(f"console:{name}"),
-        "permission": _may(permission),
-    }
+    return _entry(title, icon, f"console:{name}", permission)
 
 
 def _room(title: str, *entries: Entry) -> Entry:
