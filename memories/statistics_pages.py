@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 
 from memories.models import Corpus, EmbeddingUsage, TermStatistic, VectorRecall
 from tenants import support
+from tenants.admin_filters import TENANTS_SHOWN
 from tenants.console import tenants_of
 
 ROWS, WORDS, MONTHS_OF_ROWS = 100, 50, 200
@@ -45,7 +46,7 @@ def costs(request: HttpRequest) -> HttpResponse:
 def _words(request: HttpRequest) -> dict[str, Any]:
     """The commonest words of a tenant that begin so."""
     asked = {name: request.GET.get(name, "").strip().replace("\0", "") for name in ("tenant", "word")}
-    choices = list(tenants_of(request.user).values_list("name", flat=True)[:500])
+    choices = list(tenants_of(request.user).values_list("name", flat=True)[:TENANTS_SHOWN])
     chosen = tenants_of(request.user).filter(name=asked["tenant"]).first() if asked["tenant"] else None
     terms = TermStatistic.objects.filter(tenant=chosen, term__startswith=asked["word"].lower())
     return {

@@ -29,17 +29,16 @@ SEARCHED = 50
 TENANTS = 2000
 SHOWN_CHARACTERS = 90
 LOOKUPS = {
-    *(
-        "tenant",
-        "conversation_id",
-        "user_id",
-        "role",
-        "state",
-        "created_at_from",
-        "created_at_to",
-        "pinned__exact",
-    ),
-    *(BEFORE, AFTER),
+    "tenant",
+    "conversation_id",
+    "user_id",
+    "role",
+    "state",
+    "created_at_from",
+    "created_at_to",
+    "pinned__exact",
+    BEFORE,
+    AFTER,
 }
 
 
