@@ -82,7 +82,10 @@ def spaces_of(message: Message) -> list[SpaceState]:
 def embed_again(request: HttpRequest, message_id: UUID) -> HttpResponse:
     """New vectors for one message, in the background."""
     message = _visible(request, message_id, CHANGE)
-    ingest.embed_again(tenant=message.tenant, message_id=message_id)
+    try:
+        ingest.embed_again(tenant=message.tenant, message_id=message_id)
+    except Message.DoesNotExist as error:
+        raise Http404 from error
     messages.success(request, "It is embedded again; until then its old vector serves.")
     return redirect("admin:memories_message_change", message_id)
 

@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework.exceptions import ValidationError as ApiValidationError
 from unfold.widgets import UnfoldAdminTextareaWidget
 
@@ -117,6 +117,8 @@ class MessageAdmin(MessageList, TenantOwned, ShowsContent):
                 ingest.edit(tenant=obj.tenant, message_id=obj.id, changes=changes)
             except quotas.QuotaExceeded as error:
                 raise PermissionDenied(str(error)) from error
+            except Message.DoesNotExist as error:
+                raise Http404 from error
 
     def delete_model(self, request: HttpRequest, obj: Message) -> None:
         """Through the use case."""

@@ -5,6 +5,7 @@ import json
 import pytest
 from django.utils import timezone
 
+from memories import ingest
 from memories import tasks as embedding
 from memories.jobs import run_batch
 from memories.models import ArchivedMessage, EmbeddingJob, Message
@@ -103,6 +104,23 @@ def test_a_buried_job_is_revived_by_embedding_again(root, message):
     root.post(f"/admin/messages/{buried.message_id}/embed-again/")
     buried.refresh_from_db()
     assert buried.buried_at is None
+
+
+@pytest.mark.parametrize("use_case", ["edit", "embed_again"])
+def test_one_that_went_meanwhile_is_not_found(root, message, monkeypatch, use_case):
+    """As by a retention run, after the page has looked for it and before anything is written."""
+    really = getattr(ingest, use_case)
+
+    def late(**given):
+        Message.objects.filter(id=message.id).delete()
+        return really(**given)
+
+    monkeypatch.setattr(ingest, use_case, late)
+    if use_case == "edit":
+        answer = root.post(url(Message, "change", message.pk), {**FORM, "content": "another text"})
+    else:
+        answer = root.post(f"/admin/messages/{message.id}/embed-again/")
+    assert answer.status_code == 404
 
 
 def test_it_is_exported(root, message):
