@@ -16,7 +16,7 @@ from tenants import metrics, refusals, shared_redis
 from tenants.cell_rate import Budget, Left, Taken, left_at, take
 from tenants.models import ApiKey, Tenant
 
-READS, WRITES = KINDS = ("reads", "writes")
+READS, WRITES = "reads", "writes"
 
 
 @dataclass

@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -61,9 +62,10 @@ class PersonAdmin(UserAdmin, Audited):
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """A page of its own, beside the form."""
-        before = self.get_queryset(request).filter(pk=id).values_list("password", flat=True).first()
-        answer = super().user_change_password(request, id, form_url)
-        person = self.get_queryset(request).filter(pk=id).first()
-        if person is not None and person.password != before:
-            self.note(AuditAction.PERSON_UPDATE, person, audit.fields(["password"]))
+        with transaction.atomic():  # Django's other pages have one of their own
+            before = self.get_queryset(request).filter(pk=id).values_list("password", flat=True).first()
+            answer = super().user_change_password(request, id, form_url)
+            person = self.get_queryset(request).filter(pk=id).first()
+            if person is not None and person.password != before:
+                self.note(AuditAction.PERSON_UPDATE, person, audit.fields(["password"]))
         return answer

@@ -23,7 +23,6 @@ CURRENT_TENANT = f"(SELECT nullif(current_setting('{TENANT_SETTING}', true), '')
 CURRENT_KEY = f"(SELECT decode(nullif(current_setting('{KEY_SETTING}', true), ''), 'hex'))"
 ALL = "SELECT, INSERT, UPDATE, DELETE"
 _MAINTAIN = 17_00_00
-_POLICIES = {WEB_ROLE: "own_rows", WORKER_ROLE: "all_rows"}
 
 
 class _InDatabase(Operation):
@@ -224,7 +223,7 @@ def _roles(names: _Names) -> list[str]:
            WHERE rolname = session_user"""
     )
     statements, needed = [], []
-    for role in _POLICIES:
+    for role in (WEB_ROLE, WORKER_ROLE):
         grant = f"GRANT {role} TO {login} WITH INHERIT FALSE, SET TRUE"
         if not names.ask("SELECT 1 FROM pg_roles WHERE rolname = %s", role):
             statements += [_CREATE.format(role=role), grant]

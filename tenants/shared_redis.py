@@ -28,7 +28,7 @@ _outage = _Outage()
 
 def ask(call: Callable[[], _T]) -> _T | None:
     """What the call says; None if Redis does not answer, or did not within the last QUIET_SECONDS."""
-    if time.monotonic() < _outage.until:
+    if is_quiet():
         return None
     try:
         return call()
