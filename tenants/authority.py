@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from rest_framework.exceptions import NotFound, PermissionDenied
 
 from tenants.auth import Caller, own_tenant, require_operator
+from tenants.identifiers import askable
 from tenants.models import LIMITS, ApiKey, ApiKeyQuerySet, Tenant
 
 NO_TENANT = "There is no such tenant."
@@ -25,7 +26,7 @@ def tenants_under(caller: Caller) -> QuerySet[Tenant]:
 
 def tenant_under(caller: Caller, name: str) -> Tenant:
     """The tenant, fresh from the database; an operator's may be suspended. Raises NotFound or PermissionDenied."""
-    tenant = tenants_under(caller).filter(name=_askable(name)).first()
+    tenant = tenants_under(caller).filter(name=askable(name)).first()
     if tenant is None:
         raise NotFound(NO_TENANT)
     return tenant
@@ -48,7 +49,7 @@ def keys_under(caller: Caller, name: str | None = None) -> ApiKeyQuerySet:
 
 def key_under(caller: Caller, prefix: str) -> ApiKey:
     """One of them; NotFound."""
-    key = keys_under(caller).filter(prefix=_askable(prefix)).first()
+    key = keys_under(caller).filter(prefix=askable(prefix)).first()
     if key is None:
         raise NotFound(NO_KEY)
     return key
@@ -66,8 +67,3 @@ def refuse_more_scopes(caller: Caller, scopes: Iterable[str]) -> None:
         raise PermissionDenied(
             f"The API key lacks {', '.join(beyond)}, so it cannot give that to another key."
         )
-
-
-def _askable(text: str) -> str:
-    """What of a path PostgreSQL can be asked for: not NUL, which no name has."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")

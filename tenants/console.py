@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from tenants import support
+from tenants.identifiers import askable
 from tenants.models import Tenant
 
 NO_TENANT = "There is no such tenant, or you may not see it."
@@ -48,7 +49,7 @@ def tenants_of(person: AbstractBaseUser | AnonymousUser) -> QuerySet[Tenant]:
 
 def tenant_named(person: AbstractBaseUser | AnonymousUser, name: str | None) -> Tenant:
     """One of those; ValidationError (400) for any other, as if there were none."""
-    found = tenants_of(person).filter(name=name or "").first()
+    found = _found(person, name or "")
     if found is None:
         raise ValidationError({"tenant_id": [NO_TENANT]})
     return found
@@ -56,7 +57,11 @@ def tenant_named(person: AbstractBaseUser | AnonymousUser, name: str | None) -> 
 
 def tenant_or_404(person: AbstractBaseUser | AnonymousUser, name: str) -> Tenant:
     """The same where the name is part of the address."""
-    found = tenants_of(person).filter(name=name).first()
+    found = _found(person, name)
     if found is None:
         raise Http404(NO_TENANT)
     return found
+
+
+def _found(person: AbstractBaseUser | AnonymousUser, name: str) -> Tenant | None:
+    return tenants_of(person).filter(name=askable(name)).first()

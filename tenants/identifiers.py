@@ -21,3 +21,8 @@ def validate_prefix(value: str) -> None:
     validate_identifier(value.rstrip(" "))
     if len(value) > MAX_LENGTH:
         raise ValidationError(f"Must have 1 to {MAX_LENGTH} characters.", code="length")
+
+
+def askable(text: str) -> str:
+    """What somebody sent as a name, as PostgreSQL can be asked for it: without NUL, which no name has."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")

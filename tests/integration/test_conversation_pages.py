@@ -125,6 +125,8 @@ def test_names_that_cannot_be_are_not_found(root, acme):
     assert root.get("/admin/conversations/acme/_00/").status_code == 404
     assert root.get("/admin/conversations/nobody/conv-1/").status_code == 404
     assert root.get("/admin/conversations/acme/_00/erasure/").status_code == 404
+    assert root.get("/admin/conversations/_00/conv-1/").status_code == 404
+    assert root.get("/admin/conversations/_00/conv-1/erasure/").status_code == 404
 
 
 def test_support_reads_those_of_its_tenants(enter, acme, globex, chat):

@@ -164,6 +164,12 @@ def test_weights_that_are_none_are_refused(root, acme, wrong):
     assert acme.similarity_weight is None
 
 
+@pytest.mark.parametrize("name", ["nowhere", "a\0b", ""], ids=ascii)
+def test_weights_of_nobody_are_refused(root, acme, name):
+    answer = root.get(WEIGHTS, {"tenant_id": name})
+    assert (answer.status_code, fields_of(answer)) == (400, ["tenant_id"])
+
+
 def test_every_look_is_noted_and_none_is_a_recall(root, acme, tea):
     ask(root)
     event = AuditEvent.objects.get(action="content.view")
