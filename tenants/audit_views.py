@@ -1,6 +1,5 @@
 """The API of the audit trail: search it. Nobody writes to it."""
 
-from datetime import datetime
 from typing import Any
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
@@ -38,11 +37,12 @@ class AuditView(APIView):
         found = _under(caller_of(request), values.get("tenant_id"))
         found = found.filter(**{FILTERS[name]: value for name, value in values.items() if name in FILTERS})
         if "cursor" in values:
-            at, event_id = _decoded(values["cursor"])
+            with reading_cursor():
+                at, event_id = cursors.decode_numbered(values["cursor"])
             found = found.filter(Q(at__lt=at) | Q(at=at, id__lt=event_id))
         rows = list(found[: values["limit"] + 1])
         page = rows[: values["limit"]]
-        following = cursors.pack(page[-1].at.isoformat(), page[-1].id) if len(rows) > len(page) else None
+        following = cursors.encode(page[-1].at, page[-1].id) if len(rows) > len(page) else None
         return Response(AuditPage({"events": page, "next": following}).data)
 
 
@@ -52,12 +52,3 @@ def _under(caller: Caller, name: str | None) -> QuerySet[Any]:
     names = Tenant.objects.filter(pk=OuterRef("tenant_id")).values("name")
     events = AuditEvent.objects.order_by("-at", "-id").annotate(tenant_name=Subquery(names[:1]))
     return events if tenant is None else events.filter(tenant_id=tenant.pk)
-
-
-def _decoded(cursor: str) -> tuple[datetime, int]:
-    with reading_cursor():
-        moment, number = cursors.unpack(cursor, 2)
-        at, event_id = datetime.fromisoformat(moment), int(number)
-        if at.tzinfo is None or not 0 <= event_id <= cursors.ID_MAX:
-            raise ValueError("no place of an event")
-    return at, event_id

@@ -16,10 +16,7 @@ def pack(*parts: object) -> str:
 
 def unpack_numbers(cursor: str, parts: int) -> list[int]:
     """So many ids; ValueError for anything that is none."""
-    found = [int(part) for part in unpack(cursor, parts)]
-    if not all(0 <= number <= ID_MAX for number in found):
-        raise ValueError("no id")
-    return found
+    return [_number(part) for part in unpack(cursor, parts)]
 
 
 def unpack(cursor: str, parts: int) -> list[str]:
@@ -33,15 +30,32 @@ def unpack(cursor: str, parts: int) -> list[str]:
     return found
 
 
-def encode(moment: datetime, row_id: UUID) -> str:
+def encode(moment: datetime, row_id: UUID | int) -> str:
     """The place after this row: a moment, and an id that breaks ties."""
     return pack(moment.isoformat(), row_id)
 
 
 def decode(cursor: str) -> tuple[datetime, UUID]:
     """The moment and id of a cursor; ValueError for anything that `encode` did not make."""
-    moment, message_id = unpack(cursor, 2)
-    created_at = datetime.fromisoformat(moment)
-    if created_at.tzinfo is None:
+    moment, row_id = unpack(cursor, 2)
+    return _moment(moment), UUID(row_id)
+
+
+def decode_numbered(cursor: str) -> tuple[datetime, int]:
+    """The same of rows that have a number."""
+    moment, row_id = unpack(cursor, 2)
+    return _moment(moment), _number(row_id)
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
         raise ValueError("no offset")
-    return created_at, UUID(message_id)
+    return moment
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= ID_MAX:
+        raise ValueError("no id")
+    return number

@@ -53,6 +53,14 @@ def test_what_is_no_cursor_is_a_value_error(cursor):
         cursors.decode(cursor)
 
 
+def test_a_row_with_a_number():
+    moment = datetime(2026, 1, 2, tzinfo=UTC)
+    assert cursors.decode_numbered(cursors.encode(moment, 7)) == (moment, 7)
+    for wrong in (_b64("2026-01-02|7"), cursors.encode(moment, -1), cursors.encode(moment, 2**63)):
+        with pytest.raises(ValueError, match=r"no (offset|id)"):
+            cursors.decode_numbered(wrong)
+
+
 @pytest.mark.parametrize("parts", [("-1",), (str(2**63),), ("x",), ("",), ("1", "2")])
 def test_what_is_no_id_is_refused(parts):
     with pytest.raises(ValueError, match=r".*"):
