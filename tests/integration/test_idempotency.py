@@ -16,6 +16,7 @@ from memory_layer.celery import app
 from tenants import idempotency, tasks
 from tenants.models import IdempotencyRecord, Tenant
 from tests.answers import problem_of
+from tests.at_once import at_once
 from tests.conftest import Api
 from tests.integration.test_archive import archive_all
 
@@ -201,22 +202,9 @@ def test_records_go_with_their_tenant(bot, acme):
     assert not IdempotencyRecord.objects.exists()
 
 
-def at_once(count: int, work) -> None:
-    def one() -> None:
-        work()
-        connection.close()
-
-    threads = [threading.Thread(target=one) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
 @pytest.mark.django_db(transaction=True)
 def test_fifty_at_once_store_one_message(bot):
-    answers: list = []
-    at_once(50, lambda: answers.append(Api(bot.key).post(PATH, HELLO, **KEY)))
+    answers = at_once(*[lambda: Api(bot.key).post(PATH, HELLO, **KEY)] * 50)
     seen = Counter((answer.status_code, answer.get("Idempotent-Replayed")) for answer in answers)
     assert seen[201, None] == 1
     assert set(seen) <= {(201, None), (201, "true"), (409, None)}
@@ -236,15 +224,17 @@ def test_who_comes_while_the_first_is_at_work_is_told_to_come_again(bot, monkeyp
         return store(**options)
 
     monkeypatch.setattr(ingest, "store", slow)
-    first: list = []
-    thread = threading.Thread(target=at_once, args=(1, lambda: first.append(bot.post(PATH, HELLO, **KEY))))
-    thread.start()
-    assert begun.wait(10)
-    refused = Api(bot.key).post(PATH, HELLO, **KEY)
-    go_on.set()
-    thread.join()
+
+    def meanwhile():
+        assert begun.wait(10)
+        try:
+            return Api(bot.key).post(PATH, HELLO, **KEY)
+        finally:
+            go_on.set()
+
+    first, refused = at_once(lambda: bot.post(PATH, HELLO, **KEY), meanwhile)
     assert problem_of(refused, 409)["type"].endswith("idempotency-key-in-use")
-    assert is_replay(first[0], bot.post(PATH, HELLO, **KEY))
+    assert is_replay(first, bot.post(PATH, HELLO, **KEY))
 
 
 @pytest.mark.django_db(transaction=True)

@@ -3,17 +3,18 @@
 import re
 import subprocess
 import sys
-import threading
 from collections import Counter
+from itertools import chain
 
 import pytest
 from django.core.cache import cache
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from prometheus_client import REGISTRY
 
 from tenants.lifecycle import create_key
 from tenants.models import ApiKey, Tenant
 from tests.answers import problem_of
+from tests.at_once import at_once
 from tests.conftest import Api
 from tests.factories import remember
 from tests.integration.test_isolation import BODIES, call, operations
@@ -209,18 +210,12 @@ def test_nothing_is_kept_of_a_budget_that_is_full_again(bot, acme, redis_client)
 @pytest.mark.django_db(transaction=True)
 def test_as_many_as_are_allowed_pass_at_once(acme, bot):
     limit(acme, reads_per_minute=2, burst_seconds=3000)
-    seen: list[int] = []
 
-    def work() -> None:
+    def work() -> list[int]:
         mine = Api(bot.key)
-        seen.extend(mine.get(LIST).status_code for _ in range(25))
-        connection.close()
+        return [mine.get(LIST).status_code for _ in range(25)]
 
-    threads = [threading.Thread(target=work) for _ in range(32)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    seen = chain(*at_once(*[work] * 32))
     assert Counter(seen) == {200: 100, 429: 700}
 
 
