@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
+from memory_layer.requests import API
+
 HEADER = "Content-Security-Policy"
-API = "/v1/"
 _ALWAYS = "base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 _OWN = "default-src 'none'; img-src 'self' data:; font-src 'self'; connect-src 'self'"
 # By the beginning of the path. Both pages set styles as attributes of elements.

@@ -11,12 +11,12 @@ from django.contrib.sessions import middleware as sessions
 from django.http import HttpRequest
 from django.utils.deprecation import MiddlewareMixin
 
+from memory_layer.requests import API
+
 if TYPE_CHECKING:
     _Base = MiddlewareMixin
 else:
     _Base = object
-
-API = "/v1/"
 
 
 class PagesOnly(_Base):

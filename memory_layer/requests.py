@@ -1,7 +1,12 @@
-"""What logs and traces say of a request: its id and its route's pattern, never its URL with what people search for."""
+"""What a request is, and what logs and traces say of it: its id and its route's pattern.
+
+Never its URL with what people search for.
+"""
 
 from django.http import HttpRequest
 
+# What programs ask with a key, and no browser shows as a page.
+API = "/v1/"
 _PROBES = ("/health/", "/metrics", "/static/")
 
 

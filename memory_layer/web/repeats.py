@@ -13,6 +13,7 @@ import structlog
 from django.http import HttpResponse
 
 from memory_layer.logging import REQUEST_ID_HEADER, usable_request_id
+from memory_layer.requests import API
 from tenants import keys, metrics, refusals
 
 log = structlog.get_logger("memory_layer.request")
@@ -45,7 +46,7 @@ def keep(response: HttpResponse, headers: Headers, route: str) -> None:
 
 def refusal_of(scope: Any) -> refusals.Refusal | None:
     """The refusal that holds for this request."""
-    if refusals.is_empty() or not scope.path.startswith("/v1/"):
+    if refusals.is_empty() or not scope.path.startswith(API):
         return None
     headers = scope.headers
     offered = keys.offered_in(headers.get("x-api-key"), headers.get("authorization"))
