@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from unfold.sites import UnfoldAdminSite
 
-from tenants import actors
+from tenants import actors, people
 from tenants.audit_actions import ActorKind
 
 _View = TypeVar("_View", bound=Callable[..., HttpResponseBase])
@@ -25,3 +25,10 @@ class Site(UnfoldAdminSite):
             return inner(request, *args, **kwargs)
 
         return cast(_View, update_wrapper(announced, inner))
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponseBase:
+        """One's own."""
+        with people.noting_password(cast(int, request.user.pk)):
+            return super().password_change(request, extra_context)

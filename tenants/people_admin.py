@@ -5,14 +5,14 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
-from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from tenants import audit
+from tenants import audit, people
 from tenants.admin_pages import Audited
 from tenants.audit_actions import AuditAction
 from tenants.support import SupportTenant
@@ -51,8 +51,7 @@ class PersonAdmin(UserAdmin, Audited):
         return [SupportTenantInline] if obj else []
 
     def note(self, action: AuditAction, obj: User, changes: Mapping[str, Any] | None = None) -> None:
-        """By number: what somebody is called may change."""
-        audit.record(action, tenant_id=None, of="person", id=obj.pk, changes=changes)
+        people.note(action, obj.pk, changes)
 
     def save_formset(self, request: HttpRequest, form: forms.ModelForm, formset: Any, change: bool) -> None:
         """Which tenants somebody may see is a change of the person."""
@@ -62,10 +61,8 @@ class PersonAdmin(UserAdmin, Audited):
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """A page of its own, beside the form."""
-        with transaction.atomic():  # Django's other pages have one of their own
-            before = self.get_queryset(request).filter(pk=id).values_list("password", flat=True).first()
-            answer = super().user_change_password(request, id, form_url)
-            person = self.get_queryset(request).filter(pk=id).first()
-            if person is not None and person.password != before:
-                self.note(AuditAction.PERSON_UPDATE, person, audit.fields(["password"]))
-        return answer
+        person = self.get_object(request, unquote(id))
+        if person is None:
+            raise Http404
+        with people.noting_password(person.pk):
+            return super().user_change_password(request, id, form_url)

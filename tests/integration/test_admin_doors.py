@@ -89,6 +89,17 @@ def test_no_password_is_kept(sue):
     assert "guess" not in kept
 
 
+def test_ones_own_new_password_is_noted_and_a_refused_one_is_not(sue):
+    client = Client()
+    client.handler = HANDLER
+    client.force_login(sue)
+    new = {"new_password1": f"{WORD} 2", "new_password2": f"{WORD} 2"}
+    for old in ("a guess", WORD):
+        client.post("/admin/password_change/", {"old_password": old} | new)
+    [event] = AuditEvent.objects.filter(action="person.update")
+    assert (event.actor, event.object_id, event.changes) == ("sue", str(sue.pk), {"fields": ["password"]})
+
+
 def test_keys_of_the_api_are_not_concerned(sue, bot):
     fail()
     bot.client.defaults["REMOTE_ADDR"] = "203.0.113.7"

@@ -15,7 +15,7 @@ from memory_layer import groups
 from memory_layer.checks import check_groups
 from retention import holds
 from retention.models import ErasureReceipt, LegalHold, RetentionPolicy, RetentionRun
-from tenants import people_admin, support
+from tenants import people, support
 from tenants.admin_pages import TenantOwned
 from tenants.audit_event import AuditEvent
 from tenants.lifecycle import create_key
@@ -235,6 +235,7 @@ def test_a_changed_password_is_in_the_audit_trail_and_a_refused_one_is_not(root,
     page = reverse("admin:auth_user_password_change", args=[sue.pk])
     for word in ("123", "xylophone 7391 tea"):
         root.post(page, {"password1": word, "password2": word, "usable_password": "true"})
+    assert root.get(page.replace(str(sue.pk), "nobody")).status_code == 404
     [event] = AuditEvent.objects.filter(object_kind="person")
     assert (event.action, event.changes) == ("person.update", {"fields": ["password"]})
 
@@ -246,7 +247,7 @@ def test_a_password_is_not_changed_without_its_event(root, settings, monkeypatch
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     root.raise_request_exception = False
     sue = User.objects.create(username="sue", password="!")
-    monkeypatch.setattr(people_admin.audit, "record", full)
+    monkeypatch.setattr(people.audit, "record", full)
     word = "xylophone 7391 tea"
     form = {"password1": word, "password2": word, "usable_password": "true"}
     assert root.post(reverse("admin:auth_user_password_change", args=[sue.pk]), form).status_code == 500
