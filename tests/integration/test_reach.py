@@ -6,12 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 from django.db import DatabaseError, ProgrammingError, connection, transaction
+from django.utils import timezone
 
 from memories import ingest, search, statements, tasks
 from memories.models import Message
 from retention import export
 from tenants import isolation, metrics
 from tenants.isolation import BEYOND, LOGIN, NOBODY, of_tenant
+from tenants.models import Tenant
 from tests.at_once import at_once
 from tests.factories import TenantFactory, remember
 
@@ -198,14 +200,14 @@ def test_a_web_process_reaches_nothing_until_a_key_says_whose(operator, web):
 def test_a_thousand_tenants_in_turn_over_four_connections_never_cross(web):
     crossings, lock = [], threading.Lock()
     with isolation.beyond():
-        tenants = [TenantFactory() for _ in range(8)]
-        for tenant in tenants:
-            remember(tenant, tenant.name)
+        tenants = Tenant.objects.bulk_create(TenantFactory.build_batch(1000))
+        fields = {"role": "user", "importance": 1, "word_count": 1, "created_at": timezone.now()}
+        Message.objects.bulk_create(Message(tenant=each, content=each.name, **fields) for each in tenants)
 
     def take_turns(start: int) -> int:
         taken = 0
         for number in range(250):
-            tenant = tenants[(start + number * (start + 1)) % len(tenants)]
+            tenant = tenants[4 * number + start]
             with isolation.reaching(of_tenant(tenant.id)):
                 if number % 3 == 0:
                     with transaction.atomic():
