@@ -49,9 +49,6 @@ def full_disk(*, count: int, seconds: float, times: int) -> Row:
                 wait_for(lambda: all_run(stack), "all processes")
                 row.down.append(time.monotonic() - started)
                 row.note_recovery(until_well(stack))
-        import os
-
-        os.system(f'cp -r "{home}" /tmp/proof_disk_home')
         return account(row, stack, traffic)
 
 
