@@ -39,10 +39,8 @@ def _process_of(name: str) -> Kill:
 
 
 def _postgres(stack: Stack) -> Back:
-    before = stack.child("PostgreSQL")
-    assert before
-    os.kill(before, signal.SIGKILL)
-    return lambda: stack.child("PostgreSQL") not in (before, None) and _answers(stack)
+    is_new = _noted("PostgreSQL")(stack)
+    return lambda: is_new() and _answers(stack)
 
 
 def _backend(stack: Stack) -> Back:

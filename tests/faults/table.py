@@ -99,6 +99,7 @@ def account(row: Row, stack: Stack, traffic: Traffic) -> Row:
     wrong = [message_id for message_id, _, vectors in stored if vectors != 1]
     assert not wrong, f"{len(wrong)} messages of {traffic.tenant} have no vector, or several"
     assert len(traffic.acknowledged) == traffic.count
+    assert traffic.searches, "no search was answered, so none could miss anything"
     return row
 
 

@@ -30,7 +30,7 @@ class Traffic:
     count: int
     seed: int = 1
     acknowledged: dict[str, str] = field(default_factory=dict)  # id -> text
-    searches: int = 0
+    searches: int = 0  # that were answered
     missed: list[str] = field(
         default_factory=list
     )  # acknowledged, and not in the answer to the search after it
@@ -105,7 +105,8 @@ class Traffic:
         asked = urlencode({"tenant_id": self.tenant, "query": word, "top_k": 3})
         status, answer = self._counted(lambda: caller.call("GET", f"/v1/memory/search?{asked}"))
         if status == 200:
-            self.searches += 1
+            with self._lock:
+                self.searches += 1
             if message_id not in [hit["id"] for hit in answer["results"]]:
                 self.missed.append(word)
 
