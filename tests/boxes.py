@@ -1,7 +1,6 @@
 """Containers' processes outside of containers: each role by its command, with nothing but what a compose file says."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,15 +11,9 @@ from pathlib import Path
 import redis
 
 from tests.databases import fresh_database
+from tests.stack import ROOT, free_port
 
-ROOT = Path(__file__).parents[1]
 OPERATOR = "an-operator-key-of-this-test"
-
-
-def a_free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 class Box:
@@ -28,7 +21,7 @@ class Box:
 
     def __init__(self, database_url: str, home: Path) -> None:
         self.home = home
-        self.port = a_free_port()
+        self.port = free_port()
         self.environ = {
             "PATH": os.environ["PATH"],
             "MEMORY_DATABASE_URL": database_url,

@@ -13,8 +13,9 @@ import pytest
 
 from memory_layer import serve
 from tests.benchmarks.clients import KEY, Client
-from tests.boxes import OPERATOR, Box, a_free_port, migrated
+from tests.boxes import OPERATOR, Box, migrated
 from tests.databases import rows_of, url_of
+from tests.stack import free_port
 
 MESSAGE = {
     "tenant_id": "boxes",
@@ -99,7 +100,7 @@ def test_a_wrong_setting_stops_the_start_before_anything_waits(box):
 
 
 def test_a_database_that_never_comes_is_named_without_its_password(box):
-    url = f"postgresql://memory:sesame@127.0.0.1:{a_free_port()}/lost"
+    url = f"postgresql://memory:sesame@127.0.0.1:{free_port()}/lost"
     code, said = box.run("memory_layer.serve", "--wait", "1", "worker", MEMORY_DATABASE_URL=url)
     assert code == 1
     assert said.startswith("The database lost at 127.0.0.1:")

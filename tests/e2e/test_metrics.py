@@ -2,20 +2,18 @@
 
 import re
 import sys
-import urllib.request
 
 import pytest
 
+from tests.benchmarks.clients import Client
 from tests.stack import Stack
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 
 
 def told(stack: Stack) -> dict[str, float]:
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
-        stack.address() + "/metrics", timeout=10
-    ) as answer:
-        text = answer.read().decode()
+    with Client(stack.address()) as client:
+        text = client.get_text("/metrics")
     return {name: float(value) for name, value in re.findall(r"^(\w+(?:\{.*\})?) (\S+)$", text, re.MULTILINE)}
 
 

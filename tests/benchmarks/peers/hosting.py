@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from tests.benchmarks.peers.catalogue import WEB_PROCESSES, Peer, Place
 from tests.benchmarks.peers.environments import UnavailableError, environment
 from tests.benchmarks.systems import Ours, System
 from tests.faults.kills import until_embedded
-from tests.stack import ROOT, children_of, running_stack
+from tests.stack import ROOT, children_of, free_port, running_stack
 
 POSTGRES = "PostgreSQL"
 READY_SECONDS = 120
@@ -154,10 +153,3 @@ def _answers(url: str) -> bool:
             return True
     except (urllib.error.URLError, OSError):
         return False
-
-
-def free_port() -> int:
-    """One that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
