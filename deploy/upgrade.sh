@@ -7,10 +7,11 @@ compose() { docker compose --file docker-compose.prod.yml "$@"; }
 
 compose build
 compose run --rm migrate
-# One after the other. The proxy uses the other web meanwhile, before the one has stopped already.
+# One after the other. The proxy uses the other web meanwhile, before the one has stopped already. Replaced even if
+# nothing is new: one that was told to drain would never be in the proxy's turn again.
 for service in web-a web-b; do
 	compose exec "$service" python -m memory_layer.drain
-	compose up --detach --no-deps --wait "$service"
+	compose up --detach --no-deps --force-recreate --wait "$service"
 done
 for service in worker beat; do
 	compose up --detach --no-deps --wait "$service"
