@@ -8,6 +8,8 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 SWEEP_SECONDS = 15
+# A worker or a beat that was silent for so long is not well; three missed sweeps are no accident.
+LATE_SECONDS = 3 * SWEEP_SECONDS + 5
 REINDEX_SECONDS = 30
 CODEBOOK_SECONDS = 60
 RECALLS_SECONDS = 60

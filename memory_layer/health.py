@@ -25,14 +25,12 @@ from memories.checks import check_database, check_provider
 from memories.embeddings import EmbeddingError, breaker, stand_in
 from memories.embeddings.registry import is_remote
 from memories.spaces import active_space, identity_of
-from memory_layer.celery_settings import SWEEP_SECONDS
+from memory_layer.celery_settings import LATE_SECONDS
 from memory_layer.drain import draining
 from tenants import shared_redis
 from tenants.models import Scope
 
 Part = dict[str, Any]
-# The sweep runs every 15 s; three missed ones are no accident.
-LATE_SECONDS = 3 * SWEEP_SECONDS + 5
 BACKLOG_LATE_SECONDS = 300
 _migrated = False
 

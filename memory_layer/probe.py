@@ -15,12 +15,10 @@ from celery import Celery
 from psycopg.conninfo import make_conninfo
 
 from memory_layer import env as environment
-from memory_layer.celery_settings import CELERY, SWEEP_SECONDS, broker_url
+from memory_layer.celery_settings import CELERY, LATE_SECONDS, broker_url
 from memory_layer.embedded.banner import reachable
 
 SECONDS = 5
-# Three missed sends are no accident; health.py judges alike.
-BEAT_LATE_SECONDS = 3 * SWEEP_SECONDS + 5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,7 +69,7 @@ def beat(env: environment.Env) -> str:
         [age] = connection.execute(query).fetchone() or [None]
     if age is None:
         return "nothing was sent yet"
-    return "" if age < BEAT_LATE_SECONDS else f"nothing was sent for {age:.0f} s"
+    return "" if age < LATE_SECONDS else f"nothing was sent for {age:.0f} s"
 
 
 PROBES: dict[str, Callable[[environment.Env], str]] = {"web": web, "worker": worker, "beat": beat}
