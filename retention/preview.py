@@ -16,8 +16,7 @@ from psycopg.errors import QueryCanceled
 
 from memories.models import ArchivedMessage, Message, MessageRecall
 from retention import selection
-from retention.effective import note_recalls, policies_of, policies_with
-from retention.models import RetentionPolicy
+from retention.effective import note_recalls, policies_of
 from retention.policies import HELD, KEEP, PINNED, Decision, Facts, Policy, decide
 from retention.selection import Due, Step
 from tenants.models import Tenant
@@ -98,12 +97,11 @@ def preview(
     return _preview(tenant, policies, only, now or timezone.now())
 
 
-def preview_draft(*, tenant: Tenant, draft: RetentionPolicy, seconds: float) -> Preview:
-    """What this policy would do if it were stored and enabled as it is; the tenant's others stand beside it.
+def preview_draft(*, tenant: Tenant, policies: Sequence[Policy], place: int, seconds: float) -> Preview:
+    """What the policy at this place would do, among the tenant's others as effective.policies_with() has them.
 
     Raises TooSlow if a statement takes longer than so many seconds.
     """
-    policies, place = policies_with(tenant, draft)
     with transaction.atomic(), _statements_at_most(seconds):
         said = _preview(tenant, policies, frozenset([place]), timezone.now())
     return replace(said, groups=[group for group in said.groups if group.policy])

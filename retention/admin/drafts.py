@@ -9,13 +9,12 @@ from rest_framework.parsers import FormParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from retention.admin.enforcing import note_look
 from retention.effective import policies_with
 from retention.models import RetentionPolicy
-from retention.preview import Preview, TooSlow, preview_draft
+from retention.preview import TooSlow, preview_draft
 from retention.run_serializers import PreviewOut
 from retention.shadows import shadowed
-from tenants import audit
-from tenants.audit_actions import AuditAction
 from tenants.console import PersonView
 
 SECONDS = 3.0
@@ -57,12 +56,12 @@ class DraftPreview(PersonView):
         if not countable:
             return Response({"faults": faults, "preview": None})
         draft.name = draft.name or UNNAMED
+        policies, place = policies_with(draft.tenant, draft)
         try:
-            said = preview_draft(tenant=draft.tenant, draft=draft, seconds=SECONDS)
+            said = preview_draft(tenant=draft.tenant, policies=policies, place=place, seconds=SECONDS)
         except TooSlow as error:
             raise Slow from error
-        _note_look(draft, said)
-        policies, place = policies_with(draft.tenant, draft)
+        note_look(said, tenant_id=draft.tenant_id)
         earlier = shadowed(policies).get(place)
         shown = {
             **PreviewOut(said).data,
@@ -106,10 +105,3 @@ class DraftPreview(PersonView):
 
 def _form(request: Request) -> QueryDict:
     return cast(QueryDict, request.data)
-
-
-def _note_look(draft: RetentionPolicy, said: Preview) -> None:
-    """Its examples begin as the messages do."""
-    if rows := sum(len(group.examples) for group in said.groups):
-        changes = {"rows": rows}
-        audit.record(AuditAction.CONTENT_VIEW, tenant_id=draft.tenant_id, of="preview", changes=changes)

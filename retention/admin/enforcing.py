@@ -34,6 +34,23 @@ def to_progress(run: RetentionRun) -> HttpResponse:
     return redirect("admin:retention_retentionrun_change", run.id)
 
 
+def note_look(said: Preview, *, tenant_id: int) -> None:
+    """That somebody saw a preview: its examples begin as the messages do."""
+    if rows := sum(len(group.examples) for group in said.groups):
+        audit.record(AuditAction.CONTENT_VIEW, tenant_id=tenant_id, of="preview", changes={"rows": rows})
+
+
+def undo(run: RetentionRun, person: Any) -> RetentionRun:
+    """Begin the run that brings back what this one took. Raises as restoring.restore_run()."""
+    return restoring.restore_run(
+        tenant=run.tenant,
+        run_id=run.id,
+        trigger="admin",
+        started_by=person.get_username(),
+        seconds=SECONDS,
+    )
+
+
 class Enforcing:
     """Who may do all that follows."""
 
@@ -51,7 +68,7 @@ class PolicyActions(Enforcing):
         chosen = _by_tenant(queryset)
         previews = {tenant: preview(tenant=tenant, policy_ids=ids) for tenant, ids in chosen.items()}
         for tenant, said in previews.items():
-            _note_look(tenant, said)
+            note_look(said, tenant_id=tenant.id)
         context = {
             **admin.site.each_context(request),
             "title": "Preview",
@@ -91,13 +108,7 @@ class RunActions(Enforcing):
         begun: list[RetentionRun] = []
         for undone in queryset.select_related("tenant").order_by("-started_at"):
             try:
-                row = restoring.restore_run(
-                    tenant=undone.tenant,
-                    run_id=undone.id,
-                    trigger="admin",
-                    started_by=request.user.get_username(),
-                    seconds=SECONDS,
-                )
+                row = undo(undone, request.user)
             except (runs.Busy, restoring.CannotRestore) as error:
                 messages.error(
                     request, f"{undone.tenant}, run of {undone.started_at:%Y-%m-%d %H:%M}: {error}"
@@ -133,13 +144,6 @@ class ArchiveActions(Enforcing):
                 continue
             begun.append(row)
         return _shown(request, begun)
-
-
-def _note_look(tenant: Tenant, said: Preview) -> None:
-    """Its examples begin as the messages do."""
-    if rows := sum(len(group.examples) for group in said.groups):
-        changes = {"rows": rows}
-        audit.record(AuditAction.CONTENT_VIEW, tenant_id=tenant.id, of="preview", changes=changes)
 
 
 def _by_tenant(policies: Iterable[RetentionPolicy]) -> dict[Tenant, list[int]]:

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from retention import restoring, runs
-from retention.admin.enforcing import SECONDS, may_enforce, to_progress
+from retention.admin import enforcing
 from retention.models import RetentionRun, RunStatus
 from tenants import support
 from tenants.console import PersonView
@@ -47,23 +47,17 @@ class RunProgress(PersonView):
 @require_POST
 def undo(request: HttpRequest, run_id: UUID) -> HttpResponse:
     """Bring back what a run took, by another run."""
-    if not may_enforce(request.user):
+    if not enforcing.may_enforce(request.user):
         raise PermissionDenied
     undone = _visible(request.user, run_id)
     if undone is None:
         raise Http404(NO_RUN)
     try:
-        row = restoring.restore_run(
-            tenant=undone.tenant,
-            run_id=undone.id,
-            trigger="admin",
-            started_by=request.user.get_username(),
-            seconds=SECONDS,
-        )
+        row = enforcing.undo(undone, request.user)
     except (runs.Busy, restoring.CannotRestore) as error:
         messages.error(request, str(error))
         return redirect("admin:retention_retentionrun_change", run_id)
-    return to_progress(row)
+    return enforcing.to_progress(row)
 
 
 def _visible(person: Any, run_id: UUID) -> RetentionRun | None:
