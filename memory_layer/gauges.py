@@ -4,7 +4,6 @@ What cannot be read just now is left out, and `memory_part_ok` says which part i
 the same. No tenant is a label: their number is not bounded.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from memories import backlog, caching, costs, recall, recalls
+from memories import recall, recalls
 from memories.embeddings import EmbeddingError
 from memory_layer import health
 from retention import schedule
@@ -60,6 +59,16 @@ GAUGES = {
     ),
     "memory_worker_pulse_age_seconds": Gauge("Seconds since a worker did something; absent if unknown"),
 }
+# Gauges that are a number of a part.
+NUMBERS = {
+    "jobs": {
+        "memory_jobs_backlog": "backlog",
+        "memory_jobs_oldest_age_seconds": "oldest_age_seconds",
+        "memory_jobs_buried": "buried",
+        "memory_tenants_over_budget": "tenants_over_budget",
+    },
+    "worker": {"memory_worker_pulse_age_seconds": "last_seen_seconds"},
+}
 
 
 class GaugeCollector(Collector):
@@ -80,18 +89,17 @@ class GaugeCollector(Collector):
 
 
 def parts() -> Iterator[Reading]:
-    """What /v1/admin/health says."""
+    """What /v1/admin/health says, whose numbers are not asked for twice."""
     for part in health.look():
-        yield Reading("memory_part_ok", float(part["ok"]), (part["part"],))
-
-
-def jobs() -> Iterator[Reading]:
-    """Of the job table, which holds only what is not done."""
-    state = backlog.measure()
-    yield Reading("memory_jobs_backlog", state.open_jobs)
-    yield Reading("memory_jobs_oldest_age_seconds", state.oldest_age_seconds)
-    yield Reading("memory_jobs_buried", state.buried_jobs)
-    yield Reading("memory_tenants_over_budget", len(costs.over_budget()))
+        name = part["part"]
+        yield Reading("memory_part_ok", float(part["ok"]), (name,))
+        for gauge, key in NUMBERS.get(name, {}).items():
+            if (value := part.get(key)) is not None:
+                yield Reading(gauge, max(0.0, value))
+        for circuit in part.get("breaker", ()):
+            yield Reading(
+                "memory_embedding_breaker_open", circuit["state"] != "closed", (circuit["provider"],)
+            )
 
 
 def vector_recall() -> Iterator[Reading]:
@@ -115,25 +123,9 @@ def retention() -> Iterator[Reading]:
     yield Reading("memory_retention_overdue_seconds", late)
 
 
-def breakers() -> Iterator[Reading]:
-    """Of the provider in use and its stand-in."""
-    for circuit in health.breakers():
-        yield Reading("memory_embedding_breaker_open", circuit["state"] != "closed", (circuit["provider"],))
-
-
-def pulse() -> Iterator[Reading]:
-    """Of whichever worker was last."""
-    last = caching.last_pulse()
-    if last is not None:
-        yield Reading("memory_worker_pulse_age_seconds", max(0.0, time.time() - last))
-
-
 READERS: tuple[Callable[[], Iterator[Reading]], ...] = (
     parts,
-    jobs,
     vector_recall,
     recalled,
     retention,
-    breakers,
-    pulse,
 )

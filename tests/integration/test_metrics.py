@@ -2,18 +2,20 @@
 
 import re
 import socket
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 from unittest import mock
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.test.utils import CaptureQueriesContext
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
-from memories import tasks
+from memories import caching, tasks
 from memory_layer import metrics_server
 from memory_layer.gauges import GAUGES
 from tests.conftest import Api
@@ -88,6 +90,17 @@ def test_the_parts_are_those_of_the_health_page(scrape, operator):
     page = operator.get("/v1/admin/health").json()["parts"]
     assert told == {part["part"]: float(part["ok"]) for part in page}
     assert told["worker"] == 0
+
+
+def test_numbers_of_the_parts_are_read_once_a_scrape(scrape, acme):
+    remember(acme, "one")
+    caching.record_pulse(time.time() - 20)
+    with CaptureQueriesContext(connection) as asked:
+        told = scrape()
+    assert told["memory_jobs_backlog"] == 1
+    assert told["memory_jobs_oldest_age_seconds"] >= 0
+    assert told["memory_worker_pulse_age_seconds"] == pytest.approx(20, abs=5)
+    assert sum("FROM memories_embeddingjob" in each["sql"] for each in asked) == 1
 
 
 def test_without_a_database_the_rest_is_told(scrape, bot, settings):
