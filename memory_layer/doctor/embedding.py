@@ -59,13 +59,14 @@ def buried() -> Iterator[Finding]:
     """Texts that were given up, by the provider's reason."""
     given_up = EmbeddingJob.objects.filter(buried_at__isnull=False)
     reasons = given_up.values_list("last_error").annotate(jobs=Count("id")).order_by("-jobs", "last_error")
-    for reason, jobs in reasons[:NAMED_REASONS]:
+    most = list(reasons[:NAMED_REASONS])
+    for reason, jobs in most:
         yield warning(
             "buried",
             f"{jobs} messages have no vector: {reason}.",
             "Words find them. Once the reason is gone: `manage.py replay_jobs`.",
         )
-    if not reasons:
+    if not most:
         yield ok("buried", "No message was given up.")
 
 
