@@ -1,5 +1,6 @@
 """The state machine: random steps of everybody, the worker and the changes of model among them, each checked."""
 
+from django.conf import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
@@ -16,7 +17,7 @@ from tests.model.writing import REFUSED, Writing
 MISSING = """
     SELECT m.id FROM memories_message m JOIN memories_embeddingspace a ON a.active
     JOIN memories_messageembedding e ON e.tenant_id = m.tenant_id AND e.message_id = m.id AND e.space_id = a.id
-    WHERE NOT EXISTS (SELECT FROM memories_messageembedding o WHERE o.tenant_id = m.tenant_id
+    WHERE e.part = 0 AND NOT EXISTS (SELECT FROM memories_messageembedding o WHERE o.tenant_id = m.tenant_id
                       AND o.message_id = m.id AND o.space_id = %s)
 """
 
@@ -58,18 +59,26 @@ class Machine(Writing, LettingGo, Reading):
     @rule()
     def fill_another_space(self) -> None:
         """Another model: from now on every message is embedded by both."""
+        self._fill()
+
+    def _fill(self) -> None:
         active = EmbeddingSpace.objects.filter(active=True).first()
         dimensions = 16 if active is None or active.dimensions == 8 else 8
         list(reembedding.fill(reembedding.space_for(Identity("openai", MODEL, dimensions))))
 
-    @rule()
-    def switch(self) -> None:
-        """Searches read the other space, unless they would find less by vector."""
+    @rule(at_once=st.booleans())
+    def switch(self, at_once: bool) -> None:
+        """Searches read the other space, unless they would find less by vector; asked for `at_once`, it is empty."""
+        if at_once:
+            self._fill()
         for space in EmbeddingSpace.objects.filter(active=False):
+            missing = len(invariants.rows(MISSING, [space.id]))
             try:
                 reembedding.switch(space)
             except reembedding.CannotSwitch:
-                assert invariants.rows(MISSING, [space.id])
+                assert missing
+            else:
+                assert missing <= settings.ENV.embedding_batch_size, "they are found by words alone now"
 
     @rule()
     def drop(self) -> None:

@@ -128,7 +128,7 @@ class Reading(RuleBasedStateMachine):
         assert {each["id"] for each in shown} <= seen.keys()
         turns = side.memory.passing({"conversation_id": conversation}, archived=archived)[:2]
         recent = {each["id"] for each in shown if each["source"] == "recent"}
-        assert recent <= {said.id for said in turns}
+        assert recent == {said.id for said in turns}
 
 
 def must_be_found(said: Said, mode: str, word: str) -> bool:

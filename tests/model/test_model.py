@@ -19,7 +19,7 @@ STEPS = int(os.environ.get("MODEL_STEPS", "30"))
 @pytest.mark.timeout(0 if "MODEL_SEQUENCES" in os.environ else 120)
 def test_whatever_is_done_the_memory_is_what_it_must_be(httpserver, settings) -> None:
     fake = FakeProvider(httpserver)
-    update = fake.settings(embedding_batch_size=4, search_cache_seconds=60, embedding_timeout_seconds=30)
+    update = fake.settings(embedding_batch_size=2, search_cache_seconds=60, embedding_timeout_seconds=30)
     settings.ENV = settings.ENV.model_copy(update=update)
     run_state_machine_as_test(
         lambda: Machine(fake),

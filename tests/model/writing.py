@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.model.expected import Memory, Refused, Said, canonical
 from tests.model.world import World
@@ -31,7 +31,7 @@ def drafts(draw: st.DrawFn) -> dict[str, Any]:
         "content": draw(contents),
         "age": draw(st.sampled_from(AGES)),
         "user_id": draw(st.sampled_from(USERS)),
-        "external_id": draw(st.sampled_from([None, None, "x1", "x2"])),
+        "external_id": draw(st.sampled_from([None, None, None, None, "x1", "x2"])),
         "importance": draw(st.sampled_from([None, 0.1, 0.1, 0.9])),
         "pinned": draw(st.sampled_from([False, False, False, True])),
         "metadata": draw(st.sampled_from(METADATA)),
@@ -44,6 +44,13 @@ class Writing(RuleBasedStateMachine):
     """What clients do to messages."""
 
     world: World
+
+    @initialize(first=st.tuples(*[st.lists(drafts(), min_size=4, max_size=8)] * 2))
+    def begin(self, first: tuple[list[dict[str, Any]], ...]) -> None:
+        """Both tenants have messages: on few, most steps have nothing to do."""
+        for of, new in enumerate(first):
+            for draft in new:  # one by one: a conflict of two refuses no others
+                self.ingest(of, [draft], None)
 
     @rule(
         of=sides,
