@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from memories import caching
+from memories.later import Later
 
 HOUR = 3600
 HOURS = 7 * 24
@@ -29,7 +30,6 @@ _BUCKETS = 70
 
 _pending: Counter[tuple[int, str]] = Counter()
 _lock = threading.Lock()
-_waiting = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +61,7 @@ def note_cached() -> None:
 
 def flush() -> None:
     """Bring what was counted to Redis. While it is down the numbers wait here, those of the last week at most."""
-    global _waiting
     with _lock:
-        _waiting = False
         counted = dict(_pending)
         _pending.clear()
     if not counted or caching.with_redis(lambda redis: _written(redis, counted)):
@@ -99,21 +97,14 @@ def _bucket(milliseconds: float) -> int:
 
 
 def _add(numbers: Mapping[str, int]) -> None:
-    global _waiting
     hour = _this_hour()
     with _lock:
         for name, number in numbers.items():
             _pending[hour, name] += number
-        first, _waiting = not _waiting, True
-    if first:
-        _flush_later()
+    _later.wake()
 
 
-def _flush_later() -> None:
-    """In a thread of its own, which does not keep the process from ending."""
-    timer = threading.Timer(FLUSH_SECONDS, flush)
-    timer.daemon = True
-    timer.start()
+_later = Later(FLUSH_SECONDS, flush)
 
 
 def _this_hour() -> int:

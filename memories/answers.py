@@ -1,6 +1,6 @@
 """Answers of searches as they are sent, remembered for a minute at most: see docs/caching.md.
 
-What is made anew is noted as recalled, in the same round trip as it is remembered.
+What is made anew is noted as recalled.
 """
 
 import json
@@ -28,30 +28,22 @@ def remembered(*, tenant: Tenant, asked: Any, make: Callable[[], Mapping[str, An
     seconds = settings.ENV.search_cache_seconds
     question = _question(tenant, asked) if seconds else None
     if question is None:
-        sent, body = _made(make, "off")
-        caching.send(_noted(tenant, body))
-        return sent
+        return _made(tenant, make, "off")[0]
     kept = caching.kept_answer(tenant_id=tenant.id, question=question)
     if kept.body is not None:
         metrics.SEARCH_CACHE.labels("hit").inc()
         activity.note_cached()
         return kept.body
-    sent, body = _made(make, "unavailable" if kept.version is None else "miss")
-    commands = _noted(tenant, body)
+    sent, body = _made(tenant, make, "unavailable" if kept.version is None else "miss")
     if kept.version is not None and not body.get("degraded"):
-        commands += caching.answer_to_keep(
+        caching.keep_answer(
             tenant_id=tenant.id,
             question=question,
             version=kept.version,
             body=_rendered(_said_to_be_cached(body)) if "explain" in body else sent,
             seconds=seconds,
         )
-    caching.send(commands)
     return sent
-
-
-def _noted(tenant: Tenant, body: Mapping[str, Any]) -> list[caching.Command]:
-    return recalls.to_note(tenant_id=tenant.id, message_ids=[hit["id"] for hit in body["results"]])
 
 
 def _question(tenant: Tenant, asked: Any) -> str | None:
@@ -69,9 +61,12 @@ def _question(tenant: Tenant, asked: Any) -> str | None:
     return json.dumps([asked, own, installation, space_id], sort_keys=True, default=str)
 
 
-def _made(make: Callable[[], Mapping[str, Any]], result: str) -> tuple[bytes, Mapping[str, Any]]:
+def _made(
+    tenant: Tenant, make: Callable[[], Mapping[str, Any]], result: str
+) -> tuple[bytes, Mapping[str, Any]]:
     metrics.SEARCH_CACHE.labels(result).inc()
     body = make()
+    recalls.note(tenant_id=tenant.id, message_ids=[hit["id"] for hit in body["results"]])
     return _rendered(body), body
 
 

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 import struct
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar, cast
@@ -16,8 +16,6 @@ from django.db import transaction
 from tenants import shared_redis
 
 _T = TypeVar("_T")
-# Something to be done with a redis-py client or pipeline.
-Command = Callable[[Any], object]
 
 # The same text in the same space has the same vector for good: nothing makes it stale, the lifetime only bounds what
 # Redis holds. A vector takes 4 bytes a dimension: a million different queries a day are 1 GB at 256 dimensions.
@@ -89,27 +87,17 @@ def kept_answer(*, tenant_id: int, question: str) -> KeptAnswer:
     return KeptAnswer(version=version)
 
 
-def answer_to_keep(
-    *, tenant_id: int, question: str, version: str, body: bytes, seconds: int
-) -> list[Command]:
-    """What `send` needs to keep it as one of that version, which kept_answer() told before it was made.
+def keep_answer(*, tenant_id: int, question: str, version: str, body: bytes, seconds: int) -> None:
+    """Keep it as one of that version, which kept_answer() told before it was made. One round trip.
 
-    Nothing for one that is too big. One that a write has overtaken is not kept: nobody would be given it, and what an
-    erasure has dropped would be in Redis again.
+    Not one that is too big. One that a write has overtaken is not kept: nobody would be given it, and what an erasure
+    has dropped would be in Redis again.
     """
     if len(body) > ANSWER_BYTES:
-        return []
+        return
     keys = key_of(_version_key(tenant_id)), key_of(_answer_key(tenant_id, question))
     values = _backend().packed(version), _backend().packed(version.encode() + body)
-    return [lambda redis: redis.eval(_SET_WHILE, len(keys), *keys, *values, seconds)]
-
-
-def send(commands: Sequence[Command]) -> None:
-    """All of them in one round trip; lost if Redis is down."""
-    if len(commands) == 1:
-        with_redis(commands[0])
-    elif commands:
-        with_redis(lambda redis: _executed(redis.pipeline(transaction=False), commands))
+    with_redis(lambda redis: redis.eval(_SET_WHILE, len(keys), *keys, *values, seconds))
 
 
 def with_redis(call: Callable[[Any], _T]) -> _T | None:
@@ -164,11 +152,11 @@ def drop_hint() -> None:
 
 def note_trace(traceparent: str) -> None:
     """This trace found a worker awake: the next batch is linked to it."""
-    send(
-        [
-            lambda redis: redis.lpush(key_of(_TRACES), traceparent),
-            lambda redis: redis.ltrim(key_of(_TRACES), 0, LINKS - 1),
-        ]
+    key = key_of(_TRACES)
+    with_redis(
+        lambda redis: (
+            redis.pipeline(transaction=False).lpush(key, traceparent).ltrim(key, 0, LINKS - 1).execute()
+        )
     )
 
 
@@ -226,12 +214,6 @@ def _new_version() -> str:
 
 def _backend() -> Any:
     return cast(Any, cache)
-
-
-def _executed(pipeline: Any, commands: Sequence[Command]) -> None:
-    for command in commands:
-        command(pipeline)
-    pipeline.execute()
 
 
 def _unlinked(redis: Any, prefix: str) -> int:

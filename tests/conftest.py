@@ -14,7 +14,7 @@ from django.db import connection
 from django.test import Client
 from django.test.client import ClientHandler
 
-from memories import activity, caching, reembedding, spaces, tasks
+from memories import activity, caching, later, recalls, reembedding, spaces, tasks
 from tenants import actors, isolation, remembered, shared_redis, ttl_cache
 from tenants.lifecycle import create_key
 from tenants.models import Tenant
@@ -117,9 +117,10 @@ def _no_wait(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _no_threads(monkeypatch):
-    """What is counted for the dashboard goes to Redis when a test says so, not beside the next one."""
-    monkeypatch.setattr(activity, "_flush_later", lambda: None)
+    """What requests leave for later goes to Redis when a test says so, not beside the next one."""
+    monkeypatch.setattr(later.Later, "wake", lambda _: None)
     activity._pending.clear()
+    recalls._pending.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection
 
-from memories import caching, lexicon, tasks
+from memories import caching, lexicon, recalls, tasks
 from memories.models import Message
 from retention import erasure
 from retention.tasks import renew_samples
@@ -71,6 +71,7 @@ def spread(keeper, acme, root, tmp_path):
         assert WORD in keeper.get("/v1/memory/search", query=f"who is {WORD}?").content.decode()
     remember(acme, f"waits {WORD}", user_id=PERSON, conversation=CHAT)
     keeper.get("/v1/memory/search", query="who plays?")
+    recalls.bring()
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 
@@ -128,13 +129,13 @@ def test_after_the_tenant_was_erased_it_is_nowhere(acme, spread):
 def test_an_answer_that_the_erasure_overtook_is_not_kept(keeper, spread, monkeypatch):
     """The search has read the database when the erasure begins, and ends after it."""
     late = []
-    send = caching.send
-    monkeypatch.setattr(caching, "send", late.extend)
+    keep_answer = caching.keep_answer
+    monkeypatch.setattr(caching, "keep_answer", lambda **answer: late.append(answer))
     assert WORD in keeper.get("/v1/memory/search", query=f"once more {WORD}").content.decode()
     monkeypatch.undo()
     keeper.delete(f"/v1/users/{PERSON}")
-    assert len(late) == 2
-    send(late)
+    [answer] = late
+    keep_answer(**answer)
     assert found() == []
 
 

@@ -33,6 +33,7 @@ def recalled() -> dict:
 
 
 def waiting(operator) -> float:
+    recalls.bring()
     text = operator.get("/metrics").content.decode()
     [family] = [
         each for each in text_string_to_metric_families(text) if each.name == "memory_recalls_waiting"
@@ -79,6 +80,7 @@ def test_what_nobody_is_answered_does_not_count(reader, acme, tea):
     reader.get(f"/v1/messages/{tea.id}")
     reader.get("/v1/messages")
     assert recalled() == {}
+    assert not recalls._pending
     assert recalls.waiting() == 0
 
 
@@ -149,6 +151,7 @@ def test_without_redis_answers_are_given_and_recalls_lost(reader, operator, tea,
         assert operator.get("/metrics").status_code == 200
         recalls.forget(tenant_id=tea.tenant_id, message_ids=[tea.id])
     assert recalled() == {}
+    assert not recalls._pending, "they do not pile up while it is down"
 
 
 @pytest.mark.django_db(transaction=True)
