@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -67,6 +67,23 @@ class MessageForm(MetadataForm):
         except ApiValidationError as error:
             raise ValidationError([str(detail) for detail in error.detail]) from error
 
+    def full_clean(self) -> None:
+        """Edits the message too, as the last check of all: what only the write can tell, such as a quota, is
+        then an error of this form like any other. What fails after it undoes it, since a page is one transaction.
+        """
+        super().full_clean()
+        if not self.is_bound or self.errors or not self.changed_data:
+            return
+        changes = {name: self.cleaned_data[name] for name in self.changed_data}
+        try:
+            # Through the use case: the row as the page read it may be stale.
+            ingest.edit(tenant=self.instance.tenant, message_id=self.instance.id, changes=changes)
+        except quotas.QuotaExceeded as error:
+            self.add_error("content" if "content" in changes else "metadata", str(error))
+            self.instance.refresh_from_db(fields=changes)  # beside the form stands what is stored
+        except Message.DoesNotExist as error:
+            raise Http404 from error
+
 
 @admin.register(Message)
 class MessageAdmin(MessageList, TenantOwned, ShowsContent):
@@ -110,15 +127,7 @@ class MessageAdmin(MessageList, TenantOwned, ShowsContent):
         return super().render_change_form(request, context, *args, **options)
 
     def save_model(self, request: HttpRequest, obj: Message, form: forms.ModelForm, change: bool) -> None:
-        """Through the use case: the row as the page read it may be stale."""
-        changes = {name: form.cleaned_data[name] for name in form.changed_data}
-        if changes:
-            try:
-                ingest.edit(tenant=obj.tenant, message_id=obj.id, changes=changes)
-            except quotas.QuotaExceeded as error:
-                raise PermissionDenied(str(error)) from error
-            except Message.DoesNotExist as error:
-                raise Http404 from error
+        """The form has done it."""
 
     def delete_model(self, request: HttpRequest, obj: Message) -> None:
         """Through the use case."""

@@ -109,13 +109,19 @@ def test_an_edit_that_grows_past_the_quota_is_refused(bot, acme, change):
     assert bot.get(f"{PATH}/{message_id}").json()["content"] == "hello"
 
 
-def test_also_in_the_admin(root, bot, acme):
+@pytest.mark.parametrize("name", ["content", "metadata"])
+def test_the_admin_says_so_at_the_field_and_nothing_is_lost(root, bot, acme, name):
     allow(acme, byte_quota=20)
     message_id = bot.post(PATH, HELLO).json()["id"]
     page = reverse("admin:memories_message_change", args=[message_id])
-    form = {"metadata": json.dumps({"a": "x" * 50}), "importance": "0.5"}
-    assert root.post(page, form).status_code == 403
-    assert bot.get(f"{PATH}/{message_id}").json()["content"] == "hello"
+    typed = {"content": "x" * 50} if name == "content" else {"metadata": json.dumps({"a": "x" * 50})}
+    answer = root.post(page, {"metadata": "{}", "content": "hello", "importance": "0.5"} | typed)
+    shown = answer.context["adminform"].form
+    assert answer.status_code == 200
+    assert "20 bytes" in shown.errors[name][0]
+    assert "xxx" in str(shown[name])
+    stored = bot.get(f"{PATH}/{message_id}").json()
+    assert (stored["content"], stored["metadata"]) == ("hello", {})
 
 
 def test_one_tenants_quota_is_not_anothers_and_the_installations_is_for_all(
