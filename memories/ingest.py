@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from memories import activity, caching, importance, metrics, outbox, quotas, suppression, tasks
+from memories import activity, caching, importance, legal_holds, metrics, outbox, quotas, suppression, tasks
 from memories.models import Message
 from memories.spaces import active_space
 from memories.tables import WITH_ARCHIVE
@@ -20,6 +20,8 @@ from tenants.audit_actions import AuditAction
 from tenants.models import Tenant
 
 HOLDER_LOOKS = 5
+# What somebody said or noted. Importance and the pin are how the memory judges it.
+WRITTEN_OVER = {"content", "metadata"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,14 +99,19 @@ def _store(tenant: Tenant, messages: Sequence[NewMessage]) -> list[Stored]:
 
 
 def edit(*, tenant: Tenant, message_id: UUID, changes: Mapping[str, Any]) -> Message:
-    """Change content, metadata, importance or pinned; raises Message.DoesNotExist, or quotas.QuotaExceeded if it grew.
+    """Change content, metadata, importance or pinned. Raises Message.DoesNotExist, quotas.QuotaExceeded if it grew, and
+    legal_holds.Held if what a hold is on would be written over: nothing keeps an earlier text or metadata.
 
     A new text is scored (unless its importance was given) and embedded again; the old vector serves until then.
     """
     with transaction.atomic():
         message = Message.objects.for_tenant(tenant.id).select_for_update(no_key=True).get(id=message_id)
         text_changed = "content" in changes and changes["content"] != message.content
-        changed = [name for name, value in changes.items() if getattr(message, name) != value]
+        changed = [
+            name for name, value in changes.items() if _as_json(getattr(message, name)) != _as_json(value)
+        ]
+        if WRITTEN_OVER.intersection(changed):
+            legal_holds.refuse_if_held(tenant_id=tenant.id, message_id=message_id)
         size = _size(message)
         for name, value in changes.items():
             setattr(message, name, value)
@@ -122,8 +129,12 @@ def edit(*, tenant: Tenant, message_id: UUID, changes: Mapping[str, Any]) -> Mes
 
 
 def delete(*, tenant: Tenant, message_id: UUID) -> bool:
-    """Delete a message with its vector and jobs (the database cascades); whether it was there."""
+    """Delete a message with its vector and jobs (the database cascades); whether it was there.
+
+    Raises legal_holds.Held.
+    """
     with transaction.atomic():
+        legal_holds.refuse_if_held(tenant_id=tenant.id, message_id=message_id)
         deleted, _ = Message.objects.for_tenant(tenant.id).filter(id=message_id).delete()
         if deleted:
             _note(AuditAction.MESSAGE_DELETE, tenant, message_id)
@@ -209,6 +220,11 @@ def _row(tenant: Tenant, new: NewMessage, now: datetime) -> Message:
         word_count=words,
         created_at=new.created_at or now,
     )
+
+
+def _as_json(value: Any) -> str:
+    """Python takes 1, 1.0 and True for equal, and JSON does not."""
+    return json.dumps(value, sort_keys=True)
 
 
 def _size(message: Message) -> int:

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
-from memories import context, ingest, quotas, recalls, serializers
+from memories import context, ingest, legal_holds, quotas, recalls, serializers
 from memories.context_serializers import (
     MessageWithContextIn,
     StoredWithContextOut,
@@ -52,6 +52,9 @@ KEY_PARAMETER = OpenApiParameter(
 TENANT_PARAMETER = OpenApiParameter(
     name="tenant_id", type=OpenApiTypes.STR, description="Needed by operators."
 )
+
+# Of what deletes, in the OpenAPI document.
+HELD: dict[Any, Any] = {(409, "application/problem+json"): OpenApiTypes.OBJECT}
 
 
 class QuotaExceeded(APIException):
@@ -176,7 +179,10 @@ class MessageView(APIView):
 
     @extend_schema(request=serializers.MessagePatch, responses=serializers.MessageOut)
     def patch(self, request: Request, message_id: UUID) -> Response:
-        """Edit a message; an edited text is scored and embedded again."""
+        """Edit a message; an edited text is scored and embedded again.
+
+        Another text or other metadata is refused (409) while a legal hold is on the message.
+        """
         tenant = _tenant(request)
         values = valid(serializers.MessagePatch, request.data)
         if not values:
@@ -187,13 +193,18 @@ class MessageView(APIView):
             raise NotFound(NO_MESSAGE) from error
         except quotas.QuotaExceeded as error:
             raise QuotaExceeded(str(error)) from error
+        except legal_holds.Held as error:
+            raise Conflict(str(error)) from error
         return Response(_as_message(_message(tenant, message_id, LIVE), placed=False))
 
-    @extend_schema(responses={204: None})
+    @extend_schema(responses={204: None, **HELD})
     def delete(self, request: Request, message_id: UUID) -> Response:
-        """Delete a message with its embedding."""
-        if not ingest.delete(tenant=_tenant(request), message_id=message_id):
-            raise NotFound(NO_MESSAGE)
+        """Delete a message with its embedding. Refused (409) while a legal hold is on it."""
+        try:
+            if not ingest.delete(tenant=_tenant(request), message_id=message_id):
+                raise NotFound(NO_MESSAGE)
+        except legal_holds.Held as error:
+            raise Conflict(str(error)) from error
         return Response(status=204)
 
 

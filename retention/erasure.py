@@ -24,11 +24,12 @@ from django.db import Error, connection, transaction
 from django.utils import timezone
 
 from memories import caching, lexicon, suppression
+from memories.legal_holds import Held
 from memories.models import Subject
 from retention import barrier, mentions, personal_data
 from retention.models import ErasureReceipt
 from retention.removal import Removal
-from retention.scope import TENANT, Held, Scope
+from retention.scope import TENANT, Scope
 from tenants import audit, remembered
 from tenants.audit_actions import AuditAction
 from tenants.models import Tenant
@@ -44,7 +45,7 @@ _ERASES = {
 
 
 def erase_user(*, tenant: Tenant, user_id: str, requested_by: str) -> ErasureReceipt:
-    """Erase all messages of a user up to now. Raises scope.Held.
+    """Erase all messages of a user up to now. Raises legal_holds.Held.
 
     A receipt that is not `verified` means: ask again.
     """
@@ -57,7 +58,7 @@ def erase_conversation(*, tenant: Tenant, conversation_id: str, requested_by: st
 
 
 def erase_tenant(*, tenant: Tenant, requested_by: str) -> ErasureReceipt:
-    """Erase a tenant with all that it has; only its receipts stay. It is suspended first. Raises scope.Held."""
+    """Erase a tenant with all that it has; only its receipts stay. It is suspended first. Raises legal_holds.Held."""
     tables = personal_data.tables()
     scope = Scope(tenant_id=tenant.id, kind=TENANT, subject=tenant.name)
     scope.refuse_if_held(tables.holders)

@@ -20,11 +20,11 @@ from rest_framework.views import APIView
 
 from memories import conversation_views
 from memories.conversation_views import ConversationIn
-from memories.views import TENANT_PARAMETER, Conflict, caller_of, valid
+from memories.legal_holds import Held
+from memories.views import HELD, TENANT_PARAMETER, Conflict, caller_of, valid
 from retention import erasure, export
 from retention.erasure_serializers import EraseTenantIn, ReceiptOut, ReceiptPage, ReceiptsIn, UserIn
 from retention.models import ErasureReceipt
-from retention.scope import Held
 from tenants import authority, cursors
 from tenants import views as tenant_views
 from tenants.auth import own_tenant, require_operator, tenant_of
@@ -33,7 +33,7 @@ from tenants.requests import reading_cursor
 
 JSON_LINES = "application/x-ndjson"
 EXPORT = "/export"
-ERASED: dict[Any, Any] = {200: ReceiptOut, (409, "application/problem+json"): OpenApiTypes.OBJECT}
+ERASED = {200: ReceiptOut, **HELD}
 
 
 class NotVerified(APIException):

@@ -14,7 +14,7 @@ class AlreadyHeld(Exception):
 
 
 def place(*, tenant: Tenant, kind: str, subject: str, reason: str, by: str) -> LegalHold:
-    """From now on nothing of it is archived, deleted, purged or erased. Raises ValidationError and AlreadyHeld."""
+    """From now on nothing of it is archived, changed, deleted or erased. Raises ValidationError and AlreadyHeld."""
     hold = LegalHold(tenant=tenant, kind=kind, subject=subject, reason=reason, placed_by=by)
     hold.clean()
     try:

@@ -147,7 +147,7 @@ class HoldKind(models.TextChoices):
 
 
 class LegalHold(models.Model):
-    """Nothing that it holds is archived, deleted, purged or erased, whatever any policy says. Released, not removed."""
+    """Nothing that it holds is archived, written over, deleted, purged or erased. Released, not removed."""
 
     id = models.BigAutoField(primary_key=True)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_index=False)

@@ -38,7 +38,7 @@ class Removal:
     started_at: datetime = field(default_factory=timezone.now)
 
     def remove(self) -> bool:
-        """Remove them all; whether nothing was found at the end. Raises scope.Held."""
+        """Remove them all; whether nothing was found at the end. Raises legal_holds.Held."""
         for _ in range(ROUNDS):
             self._remove_messages()
             leftovers = self._remove_hanging(UUID(bytes=each) for each in self.ids)

@@ -10,21 +10,11 @@ from django.db import connection
 from django.db.models import Model
 
 from memories import suppression
+from memories.legal_holds import Held, Hold
 from memories.models import Subject
 from retention.models import HoldKind, LegalHold
 
 TENANT = "tenant"
-
-
-class Held(Exception):
-    """A legal hold stands against the erasure. Nothing more is erased."""
-
-    def __init__(self, hold: LegalHold) -> None:
-        super().__init__(
-            f"Legal hold {hold.id} on a {hold.kind} covers messages that would be erased "
-            f"(placed {hold.placed_at.date().isoformat()}). It must be released first."
-        )
-        self.hold = hold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +74,7 @@ class Scope:
             ids = self._holds(holders)
             active = active.filter(id__in=ids)
         if hold := active.order_by("placed_at").first():
-            raise Held(hold)
+            raise Held([Hold(hold.id, hold.kind, hold.placed_at)])
 
     def _holds(self, holders: Sequence[type[Model]]) -> list[int]:
         mine = Subject(self.kind)

@@ -12,9 +12,9 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from memories.legal_holds import Held
 from retention import enforce, erasure, planner_statistics, runs, schedule
 from retention.models import RetentionSlot
-from retention.scope import Held
 from tenants import actors
 from tenants.audit_actions import ActorKind
 from tenants.models import Tenant

@@ -3,15 +3,16 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from rest_framework.exceptions import ValidationError as ApiValidationError
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from memories import ingest, message_pages, quotas
+from memories import ingest, legal_holds, message_pages, quotas
 from memories.admin.message_list import MessageList
 from memories.fields import BoundedTextField, MetadataField
 from memories.models import Message
@@ -68,7 +69,7 @@ class MessageForm(MetadataForm):
             raise ValidationError([str(detail) for detail in error.detail]) from error
 
     def full_clean(self) -> None:
-        """Edits the message too, as the last check of all: what only the write can tell, such as a quota, is
+        """Edits the message too, as the last check of all: what only the write can tell, such as a quota or a hold, is
         then an error of this form like any other. What fails after it undoes it, since a page is one transaction.
         """
         super().full_clean()
@@ -78,7 +79,7 @@ class MessageForm(MetadataForm):
         try:
             # Through the use case: the row as the page read it may be stale.
             ingest.edit(tenant=self.instance.tenant, message_id=self.instance.id, changes=changes)
-        except quotas.QuotaExceeded as error:
+        except (quotas.QuotaExceeded, legal_holds.Held) as error:
             self.add_error("content" if "content" in changes else "metadata", str(error))
             self.instance.refresh_from_db(fields=changes)  # beside the form stands what is stored
         except Message.DoesNotExist as error:
@@ -134,10 +135,28 @@ class MessageAdmin(MessageList, TenantOwned, ShowsContent):
         ingest.delete(tenant=obj.tenant, message_id=obj.id)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
-        """All of them or none."""
-        with transaction.atomic():
-            for message in queryset.select_related("tenant").order_by("id"):
-                ingest.delete(tenant=message.tenant, message_id=message.id)
+        """All of them or none: an action is one transaction."""
+        for message in queryset.select_related("tenant").order_by("id"):
+            ingest.delete(tenant=message.tenant, message_id=message.id)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Back to the message, with the reason, if a legal hold is on it."""
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except legal_holds.Held as error:
+            self.message_user(request, f"Nothing deleted: {error}", messages.ERROR)
+            return redirect("admin:memories_message_change", object_id)
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Message]) -> HttpResponse | None:
+        """All that an action does or nothing, its history in the admin included. None leads back to the list."""
+        try:
+            with transaction.atomic():
+                return super().response_action(request, queryset)
+        except legal_holds.Held as error:
+            self.message_user(request, f"Nothing deleted: {error}", messages.ERROR)
+            return None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Messages come in through the API, which scores them and makes their jobs."""

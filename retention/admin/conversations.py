@@ -23,13 +23,14 @@ from rest_framework.response import Response
 from memories import conversations, transcripts
 from memories.admin_addresses import conversation as address
 from memories.admin_addresses import name_in
+from memories.legal_holds import Held
 from memories.models import Message, Subject
 from memories.transcripts import Transcript
 from retention import by_hand, erasure, runs, tasks
 from retention.admin.enforcing import SECONDS, may_enforce, to_progress
 from retention.export import lines as export_lines
 from retention.models import Action, ErasureReceipt, RetentionRun
-from retention.scope import Held, Scope
+from retention.scope import Scope
 from tenants import audit, cursors, support
 from tenants.audit_actions import AuditAction
 from tenants.console import PersonView, tenant_or_404

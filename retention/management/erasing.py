@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 from django.core.management.base import BaseCommand, CommandError
 
+from memories.legal_holds import Held
 from retention import erasure
 from retention.models import ErasureReceipt
-from retention.scope import Held, Scope
+from retention.scope import Scope
 
 
 def erase(

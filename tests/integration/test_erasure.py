@@ -7,6 +7,7 @@ from django.db import connection
 from django.utils import timezone
 
 from memories import lexicon, suppression, tasks
+from memories.legal_holds import Held
 from memories.models import (
     ArchivedEmbedding,
     ArchivedMessage,
@@ -18,7 +19,6 @@ from memories.models import (
 )
 from retention import erasure
 from retention.models import ErasureReceipt, LegalHold, PlannedMove, RetentionPolicy, RetentionRun
-from retention.scope import Held
 from tenants.models import Tenant
 from tests.factories import remember
 from tests.integration.test_archive import archive_all

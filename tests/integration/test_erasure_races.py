@@ -12,6 +12,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from memories import ingest, jobs
+from memories.legal_holds import Held
 from memories.models import (
     ArchivedEmbedding,
     ArchivedMessage,
@@ -23,7 +24,6 @@ from memories.models import (
 )
 from retention import barrier, erasure, personal_data
 from retention.models import ErasureReceipt, LegalHold, PlannedMove
-from retention.scope import Held
 from tenants import isolation
 from tests.at_once import at_once, uncommitted
 from tests.factories import remember

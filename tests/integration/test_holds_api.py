@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from memories.models import Message
 from retention.models import LegalHold
+from tenants.audit_event import AuditEvent
 from tenants.lifecycle import create_key
 from tests.answers import problem_of
 from tests.conftest import Api
@@ -126,3 +127,56 @@ def test_pages(manager):
     rest = manager.get(HOLDS, limit=3, cursor=first["next"]).json()
     assert [hold["id"] for hold in first["holds"] + rest["holds"]] == ids[::-1]
     assert rest["next"] is None
+
+
+@pytest.mark.parametrize(("kind", "subject"), [("user", "ann"), ("conversation", "conv-1"), ("tenant", None)])
+def test_what_is_held_is_neither_deleted_nor_written_over(manager, acme, kind, subject):
+    [message] = remember(acme, "Ann's secret", user_id="ann", metadata={"a": 1})
+    path, before = f"/v1/messages/{message.id}", manager.get(f"/v1/messages/{message.id}").json()
+    hold = placed(manager, kind=kind, subject=subject)
+    lost = [
+        {"content": "other"},
+        {"metadata": {}},
+        {"metadata": {"a": 1.0}},
+        {"pinned": True, "content": "other"},
+    ]
+    for answer in (manager.delete(path), *(manager.patch(path, change) for change in lost)):
+        said = problem_of(answer, 409)["detail"]
+        assert f"Legal hold {hold['id']} on a {kind}" in said
+        assert not any(word in said for word in ("secret", "ann", "conv-1"))
+    assert manager.get(path).json() == before
+    assert not AuditEvent.objects.filter(action__startswith="message.").exists()
+    manager.post(f"{HOLDS}/{hold['id']}/release", {})
+    assert manager.patch(path, {"content": "other"}).status_code == 200
+    assert manager.delete(path).status_code == 204
+
+
+def test_how_a_held_message_is_judged_can_be_changed(manager, acme):
+    [message] = remember(acme, "Ann's", user_id="ann", metadata={"a": 1})
+    placed(manager)
+    change = {"importance": 0.9, "pinned": True, "content": "Ann's", "metadata": {"a": 1}}
+    answer = manager.patch(f"/v1/messages/{message.id}", change)
+    assert (answer.status_code, answer.json()["importance"], answer.json()["pinned"]) == (200, 0.9, True)
+
+
+def test_all_holds_on_a_message_are_named(manager, acme):
+    [message] = remember(acme, "Ann's", user_id="ann")
+    names = [
+        f"Legal hold {placed(manager, kind=kind, subject=subject)['id']} on a {kind}"
+        for kind, subject in [("user", "ann"), ("conversation", "conv-1"), ("tenant", None)]
+    ]
+    said = problem_of(manager.delete(f"/v1/messages/{message.id}"), 409)["detail"]
+    assert [said.index(name) for name in names] == sorted(said.index(name) for name in names)
+
+
+def test_others_are_deleted_and_edited_as_ever(manager, operator, acme, globex):
+    [mine, nobodys] = remember(acme, "mine", user_id="bob") + remember(acme, "nobody's", conversation="c-2")
+    [theirs] = remember(globex, "theirs", user_id="ann")
+    placed(manager)
+    placed(manager, kind="conversation", subject="elsewhere")
+    placed(operator, kind="tenant", subject=None, tenant_id="globex")
+    for message in (mine, nobodys):
+        assert manager.patch(f"/v1/messages/{message.id}", {"content": "new"}).status_code == 200
+        assert manager.delete(f"/v1/messages/{message.id}").status_code == 204
+    problem_of(manager.delete(f"/v1/messages/{theirs.id}"), 404)
+    assert Message.objects.get() == theirs

@@ -249,8 +249,8 @@ def test_reading_and_editing_need_few_queries(bot, acme, path, django_assert_max
     for send, queries in (
         (lambda: bot.get(LIST, limit=100), 2),
         (lambda: bot.get(path), 2),
-        (lambda: bot.patch(path, {"content": "changed"}), 8),
-        (lambda: bot.delete(path), 4),
+        (lambda: bot.patch(path, {"content": "changed"}), 9),
+        (lambda: bot.delete(path), 5),
     ):
         with django_assert_max_num_queries(queries):
             assert send().status_code < 300

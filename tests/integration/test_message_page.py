@@ -3,13 +3,14 @@
 import json
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 
 from memories import ingest
 from memories import tasks as embedding
 from memories.jobs import run_batch
 from memories.models import ArchivedMessage, EmbeddingJob, Message
-from retention import tasks
+from retention import holds, tasks
 from retention.models import RetentionRun
 from tenants.audit_event import AuditEvent
 from tests.factories import remember
@@ -164,3 +165,35 @@ def test_a_page_asks_few_queries(root, acme, message, django_assert_max_num_quer
     remember(acme, *(f"more {n}" for n in range(50)))
     with django_assert_max_num_queries(18):
         page_of(root, message)
+
+
+def test_what_is_held_is_refused_in_words_and_stays(root, acme, message):
+    hold = holds.place(tenant=acme, kind="tenant", subject="", reason="7", by="x")
+    answer = root.post(url(Message, "change", message.pk), FORM | {"content": "another text"})
+    assert f"Legal hold {hold.id} on a tenant" in text(answer)
+    assert "another text" in text(answer)
+    for page, form in (
+        (url(Message, "delete", message.pk), {"post": "yes"}),
+        (
+            url(Message),
+            {"action": "delete_selected", "_selected_action": [str(message.pk)], "post": "yes"},
+        ),
+    ):
+        assert f"Nothing deleted: Legal hold {hold.id} on a tenant" in text(
+            root.post(page, form, follow=True)
+        )
+    message.refresh_from_db()
+    assert message.content.startswith("I moved")
+    assert not LogEntry.objects.exists()
+
+
+def test_of_chosen_messages_with_a_held_one_none_is_deleted(root, acme, message):
+    [held] = remember(acme, "Ann's", user_id="ann")
+    hold = holds.place(tenant=acme, kind="user", subject="ann", reason="7", by="x")
+    chosen = {"action": "delete_selected", "_selected_action": [str(message.pk), str(held.pk)], "post": "yes"}
+    assert "Nothing deleted" in text(root.post(url(Message), chosen, follow=True))
+    assert Message.objects.count() == 4
+    assert not AuditEvent.objects.filter(action="message.delete").exists()
+    holds.release(tenant=acme, hold_id=hold.id, by="x")
+    root.post(url(Message), chosen)
+    assert Message.objects.count() == 2

@@ -17,6 +17,8 @@ CONVERSATIONS, USERS, ROLES = ["a", "b"], ["ann", "bob", ""], ["user", "assistan
 METADATA: list[dict[str, Any]] = [{}, {"n": 1}, {"n": 1.0}, {"channel": "web", "tags": ["x"]}]
 # Said so many days ago; -0.5: dated ahead. None: now.
 AGES = [None, 0.001, 10, 100, 400, -0.5]
+# What an edit writes over, so that a hold refuses it.
+LOST = {"content", "metadata"}
 contents = st.sampled_from(CONTENTS)
 sides = st.integers(0, 1)
 indexes = st.integers(0, 40)
@@ -105,6 +107,11 @@ class Writing(RuleBasedStateMachine):
             assert answer.status_code == 404
             return
         memory, grows = side.memory, size({**vars(said), **changes}) > size(vars(said))
+        if memory.is_held(said) and any(
+            canonical(getattr(said, name)) != canonical(changes[name]) for name in LOST & changes.keys()
+        ):
+            assert answer.status_code == 409
+            return
         if grows and memory.quota is not None and len(memory.live) > memory.quota:
             assert answer.status_code == 403
             return
@@ -120,10 +127,13 @@ class Writing(RuleBasedStateMachine):
 
     @rule(of=sides, index=indexes)
     def delete(self, of: int, index: int) -> None:
-        """DELETE: of the memory only."""
+        """DELETE: of the memory only, and nothing that is held."""
         side = self.world.sides[of]
         said = chosen(side.memory, index)
         if said is None or (answer := side.ask("delete", f"/v1/messages/{said.id}")) is None:
+            return
+        if said.id in side.memory.live and side.memory.is_held(said):
+            assert answer.status_code == 409
             return
         gone = side.memory.live.pop(said.id, None)
         assert answer.status_code == (204 if gone else 404)
