@@ -48,10 +48,7 @@ class SuspendedFilter(ChoiceFilter):
     title = "state"
     parameter_name = "state"
     choices_of = [("active", "Active"), ("suspended", "Suspended")]
-
-    def condition(self) -> Q:
-        chosen = {"active": Q(suspended_at=None), "suspended": Q(suspended_at__isnull=False)}
-        return chosen.get(str(self.value()), Q())
+    conditions = {"active": Q(suspended_at=None), "suspended": Q(suspended_at__isnull=False)}
 
 
 class LanguageFilter(ChoiceFilter):

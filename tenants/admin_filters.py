@@ -1,5 +1,6 @@
 """Filters of the admin's lists that indexes serve: by whole values, by choices that are known, and by days."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -72,17 +73,20 @@ class TenantFilter(Conditional, DropdownFilter):
 
 
 class ChoiceFilter(Conditional, DropdownFilter):
-    """Rows whose column has one of the values that there are."""
+    """Rows whose column has one of the values that there are, or that meet what `conditions` says of one."""
 
     column: str
     choices_of: Any
+    conditions: "Mapping[str, Q]" = {}
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return list(self.choices_of)
 
     def condition(self) -> Q:
         value = self.value()
-        return Q(**{self.column: value}) if value in dict(self.choices_of) else Q()
+        if value not in dict(self.choices_of):
+            return Q()
+        return self.conditions[value] if self.conditions else Q(**{self.column: value})
 
 
 class DayFilter(Conditional, RangeDateFilter):

@@ -25,10 +25,7 @@ class StateFilter(ChoiceFilter):
     title = "state"
     parameter_name = "state"
     choices_of = [("open", "Open"), ("buried", "Given up")]
-
-    def condition(self) -> Q:
-        chosen = {"open": Q(buried_at=None), "buried": Q(buried_at__isnull=False)}
-        return chosen.get(str(self.value()), Q())
+    conditions = {"open": Q(buried_at=None), "buried": Q(buried_at__isnull=False)}
 
 
 @admin.register(EmbeddingJob)

@@ -70,9 +70,7 @@ class StateFilter(ChoiceFilter):
     title = "embedding"
     parameter_name = "state"
     choices_of = [(PENDING, "Waits for its vector"), (FAILED, "Given up"), (READY, "Ready")]
-
-    def condition(self) -> Q:
-        return browse.state_is(str(self.value())) if self.value() in dict(self.choices_of) else Q()
+    conditions = {state: browse.state_is(state) for state in (PENDING, FAILED, READY)}
 
 
 class PinnedFilter(BooleanRadioFilter):

@@ -31,10 +31,7 @@ class DeletedFilter(ChoiceFilter):
     title = "state"
     parameter_name = "state"
     choices_of = [("archived", "Archived"), ("deleted", "Deleted, can still come back")]
-
-    def condition(self) -> Q:
-        chosen = {"archived": Q(deleted_at=None), "deleted": Q(deleted_at__isnull=False)}
-        return chosen.get(str(self.value()), Q())
+    conditions = {"archived": Q(deleted_at=None), "deleted": Q(deleted_at__isnull=False)}
 
 
 class PolicyFilter(DropdownFilter):

@@ -33,10 +33,7 @@ class StateFilter(ChoiceFilter):
     title = "state"
     parameter_name = "state"
     choices_of = [("holds", "Holds"), ("released", "Released")]
-
-    def condition(self) -> Q:
-        chosen = {"holds": Q(released_at=None), "released": Q(released_at__isnull=False)}
-        return chosen.get(str(self.value()), Q())
+    conditions = {"holds": Q(released_at=None), "released": Q(released_at__isnull=False)}
 
 
 class KindFilter(ChoiceFilter):
@@ -49,12 +46,12 @@ class KindFilter(ChoiceFilter):
 
 @admin.register(LegalHold)
 class LegalHoldAdmin(TenantOwned, RecordAdmin):
-    """What no policy and no erasure touches."""
+    """What nobody may lose."""
 
     form = HoldForm
     list_help = (
-        "While a hold is on a user, a conversation or a tenant, no policy and no erasure touches what it "
-        "covers. Holds are released, never removed: who held what, and why, stays on record."
+        "While a hold is on a user, a conversation or a tenant, nothing of it is edited, deleted or erased, and no "
+        "policy touches it. Holds are released, never removed: who held what, and why, stays on record."
     )
     form_help = "A hold begins at once. It is not edited: release it and place another."
     empty_help = "Nothing is held. Place a hold before a dispute is decided, so that nothing of it can leave."

@@ -46,10 +46,7 @@ class EnabledFilter(ChoiceFilter):
     title = "state"
     parameter_name = "state"
     choices_of = [("on", "On"), ("off", "Off")]
-
-    def condition(self) -> Q:
-        chosen = {"on": Q(enabled=True), "off": Q(enabled=False)}
-        return chosen.get(str(self.value()), Q())
+    conditions = {"on": Q(enabled=True), "off": Q(enabled=False)}
 
 
 class ActionFilter(ChoiceFilter):
