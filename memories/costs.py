@@ -5,21 +5,27 @@ An account, not a bill: a worker that dies between a call and its record leaves 
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
+from django.db.models import QuerySet, Sum
+from django.db.models.expressions import RawSQL
 
 from memories import metrics
 from memories.embeddings.batches import cut, estimated_tokens
-from memories.models import EmbeddingSpace
+from memories.models import EmbeddingSpace, EmbeddingUsage
 
 log = structlog.get_logger(__name__)
 
 # USD per million tokens, which is also micro-USD per token. OpenAI's list prices; they change, hence the variable.
 PRICES = {"text-embedding-3-small": Decimal("0.02"), "text-embedding-3-large": Decimal("0.13")}
+
+# The first day of this month (UTC), by the clock that the account is kept by.
+_MONTH = "date_trunc('month', statement_timestamp() AT TIME ZONE 'UTC')::date"
 
 # A batch is often worth less than one micro-USD. The difference of the two rounded totals loses nothing over a day,
 # where a rounded sum of each batch would come to 0. Rows in the order of tenants, so that two workers cannot deadlock;
@@ -71,18 +77,32 @@ def record(
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """What embedding took: US dollars, and tokens."""
+
+    usd: float
+    tokens: int
+
+
+def spent_this_month(usages: QuerySet[EmbeddingUsage]) -> Spent:
+    """Of these rows together."""
+    of_it = usages.filter(day__gte=RawSQL(_MONTH, []))  # noqa: S611 - a constant
+    sums = of_it.aggregate(cost=Sum("cost_micro_usd"), tokens=Sum("tokens"))
+    return Spent(usd=(sums["cost"] or 0) / 1_000_000, tokens=sums["tokens"] or 0)
+
+
 def over_budget() -> list[int]:
-    """Tenants that have spent this month's budget (UTC): their embedding pauses, their ingest does not."""
+    """Tenants that have spent this month's budget: their embedding pauses, their ingest does not."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            SELECT t.id FROM tenants_tenant t LEFT JOIN memories_embeddingusage u
-              ON u.tenant_id = t.id
-              AND u.day >= date_trunc('month', statement_timestamp() AT TIME ZONE 'UTC')::date
+            f"""
+            SELECT t.id FROM tenants_tenant t
+            LEFT JOIN memories_embeddingusage u ON u.tenant_id = t.id AND u.day >= {_MONTH}
             WHERE t.embedding_budget_usd IS NOT NULL GROUP BY t.id
             HAVING coalesce(sum(u.cost_micro_usd), 0) >= t.embedding_budget_usd * 1000000
             ORDER BY t.id
-            """
+            """  # noqa: S608 - a constant
         )
         return [row[0] for row in cursor.fetchall()]
 

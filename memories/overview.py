@@ -8,10 +8,10 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Min, Model, Q, Sum
+from django.db.models import Count, Min, Model, Q, QuerySet, Sum
 from django.utils import timezone
 
-from memories import quotas
+from memories import costs, quotas
 from memories.models import ArchivedMessage, Corpus, EmbeddingJob, EmbeddingUsage, VectorRecall
 from tenants import support
 
@@ -110,11 +110,20 @@ def recalls_measured(viewer: Any) -> list[VectorRecall]:
 def costs_by_day(viewer: Any, *, days: int) -> list[tuple[date, float, int]]:
     """Of each of the last `days` days (UTC): the day, US dollars and tokens of remote providers."""
     first = timezone.now().date() - timedelta(days=days - 1)
-    rows = support.visible(EmbeddingUsage.objects.filter(day__gte=first), viewer, column="tenant_id")
+    rows = _usages(viewer).filter(day__gte=first)
     summed = rows.values_list("day").annotate(Sum("cost_micro_usd"), Sum("tokens")).order_by()
     known = {day: (cost / 1_000_000, tokens) for day, cost, tokens in summed}
     every_day = [first + timedelta(days=n) for n in range(days)]
     return [(day, *known.get(day, (0.0, 0))) for day in every_day]
+
+
+def spent_this_month(viewer: Any) -> costs.Spent:
+    """By remote providers."""
+    return costs.spent_this_month(_usages(viewer))
+
+
+def _usages(viewer: Any) -> QuerySet[EmbeddingUsage]:
+    return support.visible(EmbeddingUsage.objects.all(), viewer, column="tenant_id")
 
 
 def _corpora(viewer: Any) -> Any:

@@ -19,12 +19,11 @@ from rest_framework.response import Response
 
 from memories import search, why
 from memories.admin_addresses import links
-from memories.fields import IdentifierField, NumberField
+from memories.fields import IdentifierField
 from memories.filters import all_of
 from memories.models import Message, Role
-from memories.search_serializers import TOP_K_MAX, SearchBody, as_search
+from memories.search_serializers import TOP_K_MAX, SearchBody, WeightsIn, as_search
 from memories.search_views import asked_in, parts_in
-from memories.serializers import StrictSerializer
 from memories.views import NO_MESSAGE, valid
 from memories.why_serializers import WhyIn, as_why
 from tenants import audit, lifecycle
@@ -59,14 +58,17 @@ def page(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/console/playground.html", context)
 
 
-class WeightsToSave(StrictSerializer):
-    """The weights that a tenant's searches are to have from now on."""
+class WeightsToSave(WeightsIn):
+    """The weights that a tenant's searches are to have from now on: all of them."""
 
     tenant_id = IdentifierField()
-    similarity = NumberField(min_value=0, max_value=1)
-    importance = NumberField(min_value=0, max_value=1)
-    decay = NumberField(min_value=0, max_value=1)
-    half_life_days = NumberField(min_value=0.001, max_value=36500)
+
+    def get_fields(self) -> dict[str, Any]:
+        """None is left out."""
+        fields = super().get_fields()
+        for each in fields.values():
+            each.required = True
+        return fields
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """The tenant's own check says so of stored fields, whose names nobody sees here."""

@@ -96,9 +96,10 @@ def _searches(numbers: Numbers) -> Tile:
 
 
 def _cost(numbers: Numbers) -> Tile:
-    month = timezone.now().date().replace(day=1)
-    days = [(cost, tokens) for day, cost, tokens in numbers.costs if day >= month]
-    cost, tokens = sum(day[0] for day in days), sum(day[1] for day in days)
+    spent = overview.spent_this_month(numbers.user)
     return Tile(
-        "Embedding, this month", f"${cost:,.2f}", f"{tokens:,} tokens", reverse("console:statistics-costs")
+        "Embedding, this month",
+        f"${spent.usd:,.2f}",
+        f"{spent.tokens:,} tokens",
+        reverse("console:statistics-costs"),
     )

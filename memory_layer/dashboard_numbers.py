@@ -11,7 +11,7 @@ from retention import overview as retention_overview
 from retention.models import RetentionRun
 from tenants import support
 
-# A month has no more, so the month so far is among them.
+# Of the chart of costs: a month.
 DAYS = 31
 
 

@@ -37,12 +37,15 @@ def recent_runs(viewer: Any) -> list[RetentionRun]:
 
 def by_day(viewer: Any, *, days: int) -> list[Day]:
     """The last `days` days, today included, the oldest first."""
-    first = timezone.now().date() - timedelta(days=days - 1)
-    rows = _runs(viewer).filter(started_at__date__gte=first).annotate(day=TruncDate("started_at"))
+    midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    since = midnight - timedelta(days=days - 1)
+    rows = _runs(viewer).filter(started_at__gte=since).annotate(day=TruncDate("started_at"))
     names = ("archived", "deleted", "restored")
     summed = rows.order_by().values_list("day").annotate(*map(Sum, names))
     known: dict[date, dict[str, int]] = {day: dict(zip(names, sums, strict=True)) for day, *sums in summed}
-    return [Day(day=day, **known.get(day, {})) for day in (first + timedelta(days=n) for n in range(days))]
+    return [
+        Day(day=day, **known.get(day, {})) for day in (since.date() + timedelta(days=n) for n in range(days))
+    ]
 
 
 def stopped_runs(viewer: Any) -> list[RetentionRun]:

@@ -8,12 +8,11 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from memories import quotas
+from memories import costs, quotas
 from memories.models import Corpus, EmbeddingUsage
 from tenants.admin import TenantAdmin
 from tenants.models import Tenant
@@ -71,13 +70,10 @@ class TenantUsageAdmin(TenantAdmin):
     @display(description="embedding, this month")
     def spent(self, tenant: Tenant) -> str:
         """US dollars and tokens of remote providers, and its budget."""
-        month = timezone.now().date().replace(day=1)
-        used = EmbeddingUsage.objects.filter(tenant=tenant, day__gte=month).aggregate(
-            cost=Coalesce(Sum("cost_micro_usd"), 0), tokens=Coalesce(Sum("tokens"), 0)
-        )
+        used = costs.spent_this_month(EmbeddingUsage.objects.filter(tenant=tenant))
         budget = tenant.embedding_budget_usd
         of = "" if budget is None else f" of ${budget:,.2f}"
-        return f"${used['cost'] / 1_000_000:,.2f}{of} for {used['tokens']:,} tokens"
+        return f"${used.usd:,.2f}{of} for {used.tokens:,} tokens"
 
     @display(description="see also")
     def shortcuts(self, tenant: Tenant) -> SafeString:
