@@ -92,8 +92,13 @@ def _quotas(user: Any) -> Iterator[Notice]:
 
 def _policies(user: Any) -> Iterator[Notice]:
     for policy in retention_overview.never_run(user):
-        what = f"The policy {policy.name} of {policy.tenant} has never run: nobody has seen yet what it does."
-        yield Notice(WARNING, what, "Preview it", row("retention.retentionpolicy", policy.pk))
+        name = f"The policy {policy.name} of {policy.tenant}"
+        path = row("retention.retentionpolicy", policy.pk)
+        if policy.previewed_at is None:
+            what = f"{name} was never previewed: nobody has seen yet what it would do."
+            yield Notice(WARNING, what, "Preview it", path)
+        else:
+            yield Notice(WARNING, f"{name} was previewed, and has never run.", "See its next run", path)
 
 
 def _recall(recalls: Sequence[VectorRecall]) -> Iterator[Notice]:

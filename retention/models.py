@@ -87,6 +87,9 @@ class RetentionPolicy(models.Model):
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)
+    previewed_at = models.DateTimeField(
+        null=True, editable=False, help_text="When somebody first saw what it would do."
+    )
 
     class Meta:
         verbose_name_plural = "retention policies"

@@ -58,7 +58,7 @@ def stopped_runs(viewer: Any) -> list[RetentionRun]:
 
 
 def never_run(viewer: Any) -> list[RetentionPolicy]:
-    """Enabled policies that no run has acted by yet: nobody has seen what they do."""
+    """Enabled policies that no run has acted by yet; `previewed_at` tells whether anybody knows what they would do."""
     names = [Cast(Value(name), TextField()) for name in ("id", "acts")]
     mine = Func(names[0], OuterRef("pk"), names[1], Value(True), function="jsonb_build_object")
     ran = RetentionRun.objects.filter(

@@ -1,6 +1,7 @@
 """preview(): what a run would do at this clock, row by row the same, and why(): what it would do to one message.
 
-All only read. A preview walks the statement that a run's plan is made by, so on the same data and clock they agree.
+Both only read; that somebody has looked is all that is noted. A preview walks the statement that a run's plan is made
+by, so on the same data and clock they agree.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,12 +12,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db import OperationalError, connection, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 from psycopg.errors import QueryCanceled
 
 from memories.models import ArchivedMessage, Message, MessageRecall
 from retention import selection
 from retention.effective import note_recalls, policies_of
+from retention.models import RetentionPolicy
 from retention.policies import HELD, KEEP, PINNED, Decision, Facts, Policy, decide
 from retention.selection import Due, Step
 from tenants.models import Tenant
@@ -129,8 +132,15 @@ def _preview(tenant: Tenant, policies: Sequence[Policy], only: frozenset[int], n
         messages = _count_messages(tenant)
     shown = _examples(tenant, [message_id for *_, ids in rows for message_id in ids])
     groups = [_group(row, policies, shown) for row in rows]
+    _note_first_look(tenant, [policies[place].id for place in only])
     leaving = sum(group.rows for group in groups if group.action in ("archive", "delete"))
     return Preview(decided_at=now, kept=messages - leaving, groups=groups)
+
+
+def _note_first_look(tenant: Tenant, policy_ids: Sequence[int]) -> None:
+    """That somebody knows now what these would do: the dashboard names those that nobody has looked at."""
+    unseen = RetentionPolicy.objects.filter(tenant=tenant, id__in=policy_ids, previewed_at=None)
+    unseen.update(previewed_at=Now())
 
 
 def why(*, tenant: Tenant, message_id: UUID, now: datetime | None = None) -> Decision:

@@ -81,7 +81,7 @@ class RetentionPolicyAdmin(PolicyActions, TenantOwned, Audited):
     autocomplete_fields = ["tenant"]
     actions = ["preview_run", "run_now"]
     change_form_outer_after_template = "admin/console/policy_preview.html"
-    readonly_fields = ["next_run", "created_at", "updated_at"]
+    readonly_fields = ["next_run", "previewed_at", "created_at", "updated_at"]
     fieldsets = [
         (None, {"fields": ["tenant", "name", "enabled", "priority"]}),
         (
@@ -107,7 +107,7 @@ class RetentionPolicyAdmin(PolicyActions, TenantOwned, Audited):
             },
         ),
     ]
-    record = ("Record", {"fields": ["next_run", "created_at", "updated_at"]})
+    record = ("Record", {"fields": ["next_run", "previewed_at", "created_at", "updated_at"]})
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RetentionPolicy]:
         """With the slot of each."""

@@ -13,11 +13,14 @@ from memories.spaces import active_space
 from memory_layer import dashboard_parts
 from retention import enforce
 from retention.models import RetentionRun
+from retention.preview import preview
 from tenants.models import Tenant
 from tests.conftest import HANDLER
 from tests.factories import remember
 from tests.integration.test_admin import url
 from tests.integration.test_people import enter as enter  # a fixture
+from tests.integration.test_policy_drafts import send
+from tests.integration.test_retention_admin import NEW
 from tests.schedules import policy
 
 
@@ -98,16 +101,29 @@ def test_an_empty_quota_is_not_taken_for_none(root, acme):
     assert "0 %" in page(root).content.decode()
 
 
-def test_a_policy_that_never_ran_needs_somebody_until_it_has(root, acme):
-    policy(acme, "old ones", older_than_days=1)
+def test_a_policy_that_nobody_has_seen_needs_somebody_until_it_has_run(root, acme):
+    row = policy(acme, "old ones", older_than_days=1)
     policy(acme, "switched off", older_than_days=1, enabled=False)
-    assert [each for each in notices(root) if "never run" in each] == [
-        "The policy old ones of acme has never run: nobody has seen yet what it does."
-    ]
+
+    def said() -> list[str]:
+        return [each for each in notices(root) if "The policy" in each]
+
+    never = "The policy old ones of acme was never previewed: nobody has seen yet what it would do."
+    assert said() == [never]
     enforce.run(tenant=acme, trigger="api", started_by="x", policy_ids=[])
-    assert any("never run" in each for each in notices(root)), "a run of no policy is none of this one"
+    assert said() == [never], "a run of no policy is none of this one"
+    preview(tenant=acme, policy_ids=[])
+    assert said() == [never], "nor is a preview of none"
+    assert send(root, NEW | {"tenant": acme.pk, "policy_id": row.id}).status_code == 200
+    assert said() == ["The policy old ones of acme was previewed, and has never run."]
     enforce.run(tenant=acme, trigger="api", started_by="x")
-    assert not any("never run" in each for each in notices(root))
+    assert said() == []
+
+
+def test_a_preview_through_the_api_is_one_too(root, acme, operator):
+    policy(acme, "old ones", older_than_days=1)
+    assert operator.post("/v1/admin/retention/preview", {"tenant_id": "acme"}).status_code == 200
+    assert any("was previewed" in each for each in notices(root))
 
 
 def test_failed_and_interrupted_runs_need_somebody(root, acme, globex):
