@@ -9,7 +9,7 @@ from celery import shared_task
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from memories import reembedding
+from memories import caching, reembedding
 from memories.models import EmbeddingJob, EmbeddingSpace
 
 log = structlog.get_logger(__name__)
@@ -18,6 +18,8 @@ log = structlog.get_logger(__name__)
 WORK_SECONDS = 20.0
 QUEUE = 5000
 WAIT_SECONDS = 5
+# So long somebody may take to come back to the page and read it.
+REFUSAL_SECONDS = 86400
 
 
 @shared_task
@@ -39,14 +41,19 @@ def fill_space(space_id: int, tenant_id: int = 0, message_id: str = str(UUID(int
 
 @shared_task
 def switch_space(space_id: int) -> bool:
-    """Let searches read this space; False if it is gone or not complete, and then nothing has changed."""
+    """Let searches read this space; False if it is gone or not complete, and then nothing has changed.
+
+    `refusal` tells why, to whoever asked for it.
+    """
     space = EmbeddingSpace.objects.filter(id=space_id).first()
     if space is None:
         return False
     try:
         reembedding.switch(space)
     except reembedding.CannotSwitch as error:
-        log.warning("space_not_switched", space=space_id, reason=str(error))
+        reason = str(error)
+        log.warning("space_not_switched", space=space_id, reason=reason)
+        caching.with_redis(lambda redis: redis.set(_refusal_key(space_id), reason, ex=REFUSAL_SECONDS))
         return False
     return True
 
@@ -57,8 +64,19 @@ def ask_to_fill(space: EmbeddingSpace) -> bool:
 
 
 def ask_to_switch(space: EmbeddingSpace) -> bool:
-    """Whether a worker could be asked to switch to it."""
+    """Whether a worker could be asked to switch to it. What an earlier one said counts no more."""
+    caching.with_redis(lambda redis: redis.delete(_refusal_key(space.id)))
     return _sent(switch_space, space.id)
+
+
+def refusal(space_id: int) -> str:
+    """Why the switch that was asked for last was not made; empty: it was, or no worker has looked yet."""
+    found = caching.with_redis(lambda redis: redis.get(_refusal_key(space_id)))
+    return found.decode() if found else ""
+
+
+def _refusal_key(space_id: int) -> str:
+    return caching.key_of(f"space-refusal:{space_id}")
 
 
 def _sent(task: Any, *given: Any) -> bool:

@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 
-from memories import reembedding
 from memories.models import EmbeddingSpace
 from tenants.admin_pages import Page
 
@@ -24,7 +22,6 @@ class EmbeddingSpaceAdmin(Page):
     form_help = "Made from the settings, filled by workers, and never changed by hand."
     empty_help = "The first space is made from the settings, with the first message or search."
     list_display = ["name", "searched", "dimensions", "created_at"]
-    actions = ["search_with"]
     change_form_outer_before_template = "admin/console/space.html"
 
     @display(description="model")
@@ -42,23 +39,11 @@ class EmbeddingSpaceAdmin(Page):
     ) -> HttpResponse:
         """How full it is takes seconds to count: the page asks for it once it is there."""
         context["may_switch"] = self.has_switch_permission(request)
+        context["progress_of"] = "asked=1" if request.GET.get("asked") else ""
         return super().render_change_form(request, context, *args, **options)
 
-    @admin.action(description="Search with this space", permissions=["switch"])
-    def search_with(self, request: HttpRequest, queryset: QuerySet[EmbeddingSpace]) -> None:
-        """Refused with the reason while the space is not complete."""
-        if len(spaces := list(queryset)) != 1:
-            self.message_user(request, "Choose one space.", messages.ERROR)
-            return
-        try:
-            reembedding.switch(spaces[0])
-        except reembedding.CannotSwitch as error:
-            self.message_user(request, str(error), messages.ERROR)
-        else:
-            self.message_user(request, f"Searches read {spaces[0]} now.")
-
     def has_switch_permission(self, request: HttpRequest) -> bool:
-        """Those who may change spaces; by this action alone, never by hand."""
+        """Those who may change spaces: by filling and switching, never by hand."""
         return bool(request.user.has_perm("memories.change_embeddingspace"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -139,6 +139,33 @@ def test_a_space_is_filled_and_switched_to_by_workers(root, acme, space, sent):
     assert EmbeddingSpace.objects.get(active=True) == space
 
 
+def test_whoever_asked_for_a_switch_is_told_what_came_of_it(root, space, sent):
+    path = f"/admin/spaces/{space.id}"
+
+    def said() -> tuple[bool, str]:
+        state = root.get(f"{path}/progress/?asked=1").json()
+        return state["finished"], state["sentence"]
+
+    page = root.post(f"{path}/switch/", follow=True)
+    assert "progress/?asked=1" in page.content.decode()
+    assert said() == (False, "A worker looks whether it is complete; then searches read it.")
+    space_tasks.switch_space(space.id)
+    finished, sentence = said()
+    assert finished
+    assert "Not switched: mock/hashed-words (64) lacks 3 messages: 3 were never asked for" in sentence
+    space_tasks.fill_space(space.id)
+    embedding.drain()
+    root.post(f"{path}/switch/")
+    assert not said()[0], "what an earlier worker said counts no more"
+    space_tasks.switch_space(space.id)
+    assert said() == (True, "Searches read this space. Nothing is missing.")
+
+
+def test_the_list_of_spaces_switches_nothing(root, space, sent):
+    root.post(url(EmbeddingSpace), {"action": "search_with", "_selected_action": [space.pk]})
+    assert not EmbeddingSpace.objects.get(id=space.id).active
+
+
 def test_filling_waits_while_many_jobs_do_and_goes_on_from_there(space, sent, monkeypatch):
     monkeypatch.setattr(reembedding, "CHUNK", 1)
     monkeypatch.setattr(space_tasks, "QUEUE", 1)

@@ -216,18 +216,3 @@ def test_without_a_worker_the_command_says_so(acme, monkeypatch):
     with pytest.raises(CommandError, match="does a worker run"):
         run("reembed", "--dimensions", "64", "--yes")
     EmbeddingJob.objects.update(next_attempt_at=Now())
-
-
-def test_the_admin_switches_and_says_why_not(acme, admin_client):
-    remember(acme, "one", "two")
-    tasks.drain()
-    new = reembedding.space_for(NEW)
-    press = {"action": "search_with", "_selected_action": [new.id]}
-    refused = admin_client.post("/admin/memories/embeddingspace/", press, follow=True).content.decode()
-    assert "2 were never asked for" in refused
-    filled()
-    assert (
-        "Searches read mock/hashed-words (64) now."
-        in admin_client.post("/admin/memories/embeddingspace/", press, follow=True).content.decode()
-    )
-    assert EmbeddingSpace.objects.get(active=True) == new
