@@ -21,6 +21,11 @@ def conversation(tenant_name: str, conversation_id: str, page: str = "conversati
     return reverse(f"console:{page}", args=[part(tenant_name), part(conversation_id)])
 
 
+def erasing(tenant_id: int, kind: str, subject: str, page: str = "erasing") -> str:
+    """The address where a user, a conversation or a tenant (then `subject` is its name) is erased."""
+    return reverse(f"console:{page}", args=[tenant_id, kind, part(subject)])
+
+
 def part(name: str) -> str:
     """Any name as one part of an address: letters, digits, hyphens and underscores.
 

@@ -12,8 +12,8 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
 from memories import importance, ingest, transcripts
-from memories.admin_addresses import links
-from memories.models import EmbeddingJob, EmbeddingSpace, Message, MessageEmbedding
+from memories.admin_addresses import erasing, links
+from memories.models import EmbeddingJob, EmbeddingSpace, Message, MessageEmbedding, Subject
 from memories.serializers import MessageOut
 from tenants import audit, support
 from tenants.audit_actions import AuditAction
@@ -62,6 +62,7 @@ def panels(request: HttpRequest, message: Message) -> dict[str, Any]:
         ),
         "may_change": request.user.has_perm(CHANGE),
         "may_move": request.user.has_perm("retention.add_retentionrun"),
+        "erase_user": _erase_user(request, message),
     }
 
 
@@ -111,6 +112,12 @@ def _visible(request: HttpRequest, message_id: UUID, permission: str) -> Message
     if found is None:
         raise Http404
     return found
+
+
+def _erase_user(request: HttpRequest, message: Message) -> str:
+    """Where its user can be erased; empty for who may not, or without a user."""
+    may = message.user_id and request.user.has_perm("memories.delete_message")
+    return erasing(message.tenant_id, Subject.USER, message.user_id) if may else ""
 
 
 def _scored(message: Message) -> Sequence[Mapping[str, Any]]:

@@ -28,22 +28,18 @@ from memories.views import NO_MESSAGE, valid
 from memories.why_serializers import WhyIn, as_why
 from tenants import audit, lifecycle
 from tenants.audit_actions import AuditAction
-from tenants.console import PersonView, tenant_named, tenants_of
+from tenants.console import PersonView, offered, tenant_named
 from tenants.models import WEIGHTS, Tenant
 
 SEE = "memories.view_message"
 CHANGE = "tenants.change_tenant"
 
 
-# So many are offered to choose from; the names of others are typed.
-TENANTS_OFFERED = 200
-
-
 def page(request: HttpRequest) -> HttpResponse:
     """The page, without any answer on it: those come from the endpoints below."""
     if not request.user.has_perm(SEE):
         raise PermissionDenied
-    tenants = list(tenants_of(request.user).values_list("name", flat=True)[:TENANTS_OFFERED])
+    tenants = offered(request.user)
     context = admin.site.each_context(request) | {
         "title": "Playground",
         "is_fullwidth": "1",

@@ -49,6 +49,7 @@ ROOMS = [
         _list("retention.retentionpolicy", "Policies", "rule"),
         _list("retention.retentionrun", "Runs", "play_circle"),
         _list("retention.legalhold", "Legal holds", "gavel"),
+        _page("erase-find", "Erase", "person_remove", "memories.delete_message"),
         _list("retention.erasurereceipt", "Erasure receipts", "receipt_long"),
     ),
     _room(

@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 
 from memories import message_pages, playground, space_pages, statistics_pages
-from retention.admin import conversations, drafts, progress
+from retention.admin import conversations, drafts, erasing, progress
 
 app_name = "console"
 
@@ -25,6 +25,7 @@ def _endpoint(route: str, view: Any, name: str) -> URLPattern:
 
 
 _CONVERSATION = "conversations/<str:tenant>/<str:conversation>/"
+_ERASING = "erase/<int:tenant_id>/<str:kind>/<str:subject>/"
 
 urlpatterns = [
     _page("playground/", playground.page, "playground"),
@@ -37,8 +38,9 @@ urlpatterns = [
     _page(_CONVERSATION, conversations.page, "conversation"),
     _page(f"{_CONVERSATION}export/", conversations.export, "conversation-export"),
     _page(f"{_CONVERSATION}move/", conversations.move, "conversation-move"),
-    _page(f"{_CONVERSATION}erase/", conversations.erase, "conversation-erase"),
-    _endpoint(f"{_CONVERSATION}erasure/", conversations.ErasureProgress, "conversation-erasure"),
+    _page("erase/", erasing.find, "erase-find"),
+    _page(_ERASING, erasing.page, "erasing"),
+    _endpoint(f"{_ERASING}progress/", erasing.Progress, "erasing-progress"),
     _endpoint("policies/draft/", drafts.DraftPreview, "policy-draft"),
     _endpoint("runs/<uuid:run_id>/progress/", progress.RunProgress, "run-progress"),
     _page("runs/<uuid:run_id>/undo/", progress.undo, "run-undo"),

@@ -24,7 +24,6 @@ from django.db import Error, connection, transaction
 from django.utils import timezone
 
 from memories import caching, lexicon, suppression
-from memories.legal_holds import Held
 from memories.models import Subject
 from retention import barrier, mentions, personal_data
 from retention.models import ErasureReceipt
@@ -80,6 +79,13 @@ def erase_tenant(*, tenant: Tenant, requested_by: str) -> ErasureReceipt:
     )
 
 
+def erase(*, tenant: Tenant, scope: Scope, requested_by: str) -> ErasureReceipt:
+    """Any of the three; `scope` is of this tenant. Raises legal_holds.Held."""
+    if scope.kind == TENANT:
+        return erase_tenant(tenant=tenant, requested_by=requested_by)
+    return _erase_subject(tenant, Subject(scope.kind), scope.subject, requested_by)
+
+
 def outlook(scope: Scope) -> dict[str, int]:
     """How many messages would go, by table. Raises Held."""
     tables = personal_data.tables()
@@ -119,7 +125,7 @@ def _erase(
         lexicon.fold_up_to_now()
         done.append(caching.drop_tenant(tenant_id))
         done.append(all(done) and last())
-    except (Error, Held):
+    except Exception:  # the time limit of a task among them
         with suppress(Error):
             _noted(removal.receipt(requested_by=requested_by, verified=False))
         raise

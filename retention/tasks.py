@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError
 from django.utils import timezone
 from kombu.exceptions import OperationalError
@@ -15,6 +16,7 @@ from redis.exceptions import RedisError
 from memories.legal_holds import Held
 from retention import enforce, erasure, planner_statistics, runs, schedule
 from retention.models import RetentionSlot
+from retention.scope import Scope
 from tenants import actors
 from tenants.audit_actions import ActorKind
 from tenants.models import Tenant
@@ -51,22 +53,24 @@ def renew_samples() -> int:
 
 
 @shared_task
-def erase_conversation(tenant_id: int, conversation_id: str, requested_by: str) -> bool:
+def erase(tenant_id: int, kind: str, subject: str, requested_by: str) -> bool:
     """What a person of the admin asked for; whether nothing is left. Safe to run twice.
 
-    The message that starts it names the conversation, and is gone from Redis once this has ended.
+    The message that starts it names the subject, and is gone from Redis once this has ended.
     """
     actors.acting(ActorKind.ADMIN, requested_by)
     tenant = Tenant.objects.filter(id=tenant_id).first()
     if tenant is None:
         return True
+    scope = Scope(tenant_id=tenant_id, kind=kind, subject=subject)
     try:
-        receipt = erasure.erase_conversation(
-            tenant=tenant, conversation_id=conversation_id, requested_by=requested_by
-        )
+        return erasure.erase(tenant=tenant, scope=scope, requested_by=requested_by).verified
     except Held:
         return False
-    return receipt.verified
+    except SoftTimeLimitExceeded:
+        # A tenant with millions of messages. What is gone stays gone, and a fresh task goes on.
+        ask_for_erasure(scope, requested_by=requested_by)
+        return False
 
 
 def wake() -> bool:
@@ -74,9 +78,9 @@ def wake() -> bool:
     return _sent(run_due)
 
 
-def ask_for_erasure(tenant: Tenant, conversation_id: str, *, requested_by: str) -> bool:
-    """Whether a worker could be asked to erase a conversation."""
-    return _sent(erase_conversation, tenant.id, conversation_id, requested_by)
+def ask_for_erasure(scope: Scope, *, requested_by: str) -> bool:
+    """Whether a worker could be asked to erase it."""
+    return _sent(erase, scope.tenant_id, scope.kind, scope.subject, requested_by)
 
 
 def _sent(task: Any, *given: Any) -> bool:

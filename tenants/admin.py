@@ -66,12 +66,11 @@ class TenantAdmin(WritesWhatChanged):
     tenant_column = "pk"
     created = AuditAction.TENANT_CREATE
     updated = AuditAction.TENANT_UPDATE
-    deleted = AuditAction.TENANT_DELETE
     list_help = (
         "A tenant is one customer of this installation: nobody sees anything across tenants. Its settings "
         "rank its searches and limit what it may store and ask."
     )
-    form_help = "What is left empty is the installation's. Deleting a tenant deletes everything that it has."
+    form_help = "What is left empty is the installation's. Delete first says what would go."
     empty_help = "Add the first tenant, then issue an API key for it: with that its bot can store and search."
     list_display = ["name", "state", "language", "created_at"]
     list_filter = [SuspendedFilter, LanguageFilter]
@@ -159,10 +158,7 @@ class OperatorFilter(ChoiceFilter):
     title = "reach"
     parameter_name = "reach"
     choices_of = [("operator", "All tenants (operators)"), ("tenant", "One tenant")]
-
-    def condition(self) -> Q:
-        chosen = {"operator": Q(tenant=None), "tenant": Q(tenant__isnull=False)}
-        return chosen.get(str(self.value()), Q())
+    conditions = {"operator": Q(tenant=None), "tenant": Q(tenant__isnull=False)}
 
 
 FIELDS = ["tenant", "name", "scopes", "allowed_networks", *KEY_LIMITS, "expires_at"]

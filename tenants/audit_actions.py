@@ -10,7 +10,7 @@ class AuditAction(models.TextChoices):
     TENANT_UPDATE = "tenant.update"
     TENANT_SUSPEND = "tenant.suspend"
     TENANT_RESUME = "tenant.resume"
-    TENANT_DELETE = "tenant.delete"
+    TENANT_DELETE = "tenant.delete"  # in trails of before: tenants are erased
     TENANT_ERASE = "tenant.erase"
     TENANT_EXPORT = "tenant.export"
     KEY_ISSUE = "key.issue"

@@ -19,6 +19,8 @@ from tenants.identifiers import askable
 from tenants.models import Tenant
 
 NO_TENANT = "There is no such tenant, or you may not see it."
+# So many are offered to choose from; the names of others are typed.
+TENANTS_OFFERED = 200
 
 
 class HoldsPermission(BasePermission):
@@ -45,6 +47,11 @@ class PersonView(APIView):
 def tenants_of(person: AbstractBaseUser | AnonymousUser) -> QuerySet[Tenant]:
     """The tenants that this person may see, by name."""
     return support.visible(Tenant.objects.order_by("name"), person, column="pk")
+
+
+def offered(person: AbstractBaseUser | AnonymousUser) -> list[str]:
+    """Their names, as many as somebody chooses from."""
+    return list(tenants_of(person).values_list("name", flat=True)[:TENANTS_OFFERED])
 
 
 def tenant_named(person: AbstractBaseUser | AnonymousUser, name: str | None) -> Tenant:

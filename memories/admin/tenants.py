@@ -3,9 +3,11 @@
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.html import format_html
@@ -13,6 +15,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from memories import costs, quotas
+from memories.admin_addresses import erasing
 from memories.models import Corpus, EmbeddingUsage
 from tenants.admin import TenantAdmin
 from tenants.models import Tenant
@@ -35,6 +38,21 @@ class TenantUsageAdmin(TenantAdmin):
         return rows.annotate(
             stored_messages=Coalesce(sums["messages"], 0), stored_bytes=Coalesce(sums["bytes"], 0)
         ).annotate(fullest=quotas.fullest(messages="stored_messages", size="stored_bytes"))
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Erased with all that it has, by a worker, and not while a legal hold is on any of it."""
+        tenant = self.get_object(request, object_id)
+        if not self.has_delete_permission(request, tenant):
+            raise PermissionDenied
+        return redirect(erasing(tenant.pk, "tenant", tenant.name))
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """One at a time is erased, with its name typed."""
+        return {
+            name: each for name, each in super().get_actions(request).items() if name != "delete_selected"
+        }
 
     def get_fieldsets(self, request: HttpRequest, obj: Tenant | None = None) -> Any:
         """A new one has used nothing."""

@@ -1,11 +1,9 @@
 """A conversation as a chat, page by page, with its archive; and what can be done with all of it."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -14,26 +12,20 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
-from rest_framework.exceptions import NotFound
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from memories import conversations, transcripts
 from memories.admin_addresses import conversation as address
-from memories.admin_addresses import name_in
-from memories.legal_holds import Held
+from memories.admin_addresses import erasing, name_in
 from memories.models import Message, Subject
 from memories.transcripts import Transcript
-from retention import by_hand, erasure, runs, tasks
+from retention import by_hand, runs
 from retention.admin.enforcing import SECONDS, may_enforce, to_progress
 from retention.export import lines as export_lines
-from retention.models import Action, ErasureReceipt, RetentionRun
-from retention.scope import Scope
+from retention.models import Action, RetentionRun
 from tenants import audit, cursors, support
 from tenants.audit_actions import AuditAction
-from tenants.console import PersonView, tenant_or_404
+from tenants.console import tenant_or_404
 from tenants.models import Tenant
 
 SEE, ERASE = "memories.view_message", "memories.delete_message"
@@ -60,12 +52,11 @@ def page(request: HttpRequest, tenant: str, conversation: str) -> HttpResponse:
         "first": places[0] if places else "",
         "last": places[-1] if places else "",
         "addresses": {
-            name: address(owner.name, conversation_id, f"conversation-{name}")
-            for name in ("export", "move", "erase", "erasure")
-        },
+            name: address(owner.name, conversation_id, f"conversation-{name}") for name in ("export", "move")
+        }
+        | {"erase": erasing(owner.pk, Subject.CONVERSATION, conversation_id)},
         "may_move": may_enforce(request.user),
         "may_erase": request.user.has_perm(ERASE),
-        "asked_at": request.GET.get("erasing", ""),
     }
     return TemplateResponse(request, "admin/console/conversation.html", context)
 
@@ -117,66 +108,6 @@ def _begun(request: HttpRequest, begin: Callable[..., RetentionRun], *, back: st
     return to_progress(run)
 
 
-@require_POST
-def erase(request: HttpRequest, tenant: str, conversation: str) -> HttpResponse:
-    """For good, in the background. What a legal hold is on is refused here, before anything is begun."""
-    owner, conversation_id = _named(request, tenant, conversation, ERASE)
-    back = address(owner.name, conversation_id)
-    if request.POST.get("confirm", "") != conversation_id:
-        messages.error(request, "Nothing erased: type the conversation's id exactly as it is written above.")
-        return redirect(back)
-    try:
-        erasure.outlook(_scope(owner, conversation_id))
-    except Held as error:
-        messages.error(request, f"Nothing erased: {error}")
-        return redirect(back)
-    asked_at = timezone.now().isoformat()
-    if not tasks.ask_for_erasure(owner, conversation_id, requested_by=request.user.get_username()):
-        messages.error(request, "Nothing erased: Redis did not answer, so no worker can be asked. Try again.")
-        return redirect(back)
-    return redirect(f"{back}?{urlencode({'erasing': asked_at})}")
-
-
-class ErasureProgress(PersonView):
-    """How far the erasure of a conversation is."""
-
-    permissions = {"GET": ERASE}
-
-    def get(self, request: Request, tenant: str, conversation: str) -> Response:
-        """Read off the tables themselves: messages that are left, and the receipt once there is one."""
-        owner, conversation_id = tenant_or_404(request.user, name_in(tenant)), name_in(conversation)
-        if "\0" in conversation_id:
-            raise NotFound
-        scope = _scope(owner, conversation_id)
-        asked_at = _moment(request.query_params.get("since", ""))
-        receipts = ErasureReceipt.objects.filter(tenant_id=owner.id, subject_digest=scope.digest.hex())
-        ended = receipts.filter(started_at__gte=asked_at).order_by("-finished_at").first()
-        try:
-            left = sum(erasure.outlook(scope).values())
-        except Held as error:
-            return Response({"finished": True, "left": None, "sentence": f"Stopped: {error}"})
-        return Response({"finished": ended is not None, "left": left, "sentence": _sentence(ended, left)})
-
-
-def _sentence(receipt: ErasureReceipt | None, left: int) -> str:
-    if receipt is None:
-        return (
-            f"{left:,} messages are left." if left else "Looking everywhere again whether anything is left."
-        )
-    if receipt.verified:
-        return "Erased: it was looked for again everywhere, and nothing was found."
-    return "What was found is gone, but it is not sure that nothing is left. Erase it again."
-
-
-def _moment(text: str) -> datetime:
-    """When it was asked for; without a moment every receipt counts."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 def _turns(request: HttpRequest, tenant: Tenant, conversation_id: str) -> Transcript:
     of_it: dict[str, Any] = {"tenant": tenant, "conversation_id": conversation_id, "limit": PAGE}
     for name, read in (("before", transcripts.page_before), ("after", transcripts.page_after)):
@@ -188,15 +119,11 @@ def _turns(request: HttpRequest, tenant: Tenant, conversation_id: str) -> Transc
     return transcripts.last_page(**of_it)
 
 
-def _scope(tenant: Tenant, conversation_id: str) -> Scope:
-    return Scope(tenant_id=tenant.id, kind=str(Subject.CONVERSATION), subject=conversation_id)
-
-
 def _named(request: HttpRequest, tenant: str, conversation: str, permission: str) -> tuple[Tenant, str]:
     """Whose conversation it is, and its id. 404 for tenants that this person may not see."""
     if not request.user.has_perm(permission):
         raise PermissionDenied
-    names = name_in(tenant), name_in(conversation)
-    if any("\0" in name for name in names):
+    owner, conversation_id = tenant_or_404(request.user, name_in(tenant)), name_in(conversation)
+    if "\0" in conversation_id:
         raise Http404
-    return tenant_or_404(request.user, names[0]), names[1]
+    return owner, conversation_id

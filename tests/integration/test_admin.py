@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 
 from memories.admin import MessageAdmin
+from memories.admin_addresses import erasing
 from memories.embeddings import configured
 from memories.jobs import run_batch
 from memories.models import EmbeddingJob, EmbeddingSpace, Message, MessageEmbedding
@@ -146,15 +147,14 @@ def test_a_deleted_message_takes_its_vector_and_jobs_along(root, acme, message):
     assert Message.objects.get().content == "kept"
 
 
-def test_a_deleted_tenant_takes_everything_along(root, globex, message):
-    run_batch()
-    [kept] = remember(globex, "kept")
-    page = url(Tenant, "delete", message.tenant_id)
-    assert root.get(page).status_code == 200
-    assert root.post(page, {"post": "yes"}).status_code == 302
-    assert list(Tenant.objects.all()) == [globex]
-    assert list(Message.objects.all()) == [kept]
-    assert not MessageEmbedding.objects.exists()
+def test_a_tenant_is_never_deleted_but_erased(root, acme, globex):
+    page = url(Tenant, "delete", acme.pk)
+    for answer in (root.get(page), root.post(page, {"post": "yes"})):
+        assert answer.headers["Location"] == erasing(acme.pk, "tenant", "acme")
+    assert "delete_selected" not in root.get(url(Tenant)).content.decode()
+    chosen = {"action": "delete_selected", "_selected_action": [acme.pk, globex.pk], "post": "yes"}
+    root.post(url(Tenant), chosen)
+    assert Tenant.objects.count() == 2
 
 
 @pytest.mark.parametrize("name", ["", "a\x1bb", "x" * 256, "acme"])

@@ -48,12 +48,10 @@ def test_tenants_changed_by_hand(root, acme):
     now = {"suspended_at_0": "2026-01-01", "suspended_at_1": "00:00:00"}
     root.post(url(Tenant, "change", acme.pk), form | now)
     root.post(url(Tenant, "change", acme.pk), form)
-    root.post(url(Tenant, "delete", acme.pk), {"post": "yes"})
     assert left() == [
         ("tenant.update", "tenant", {"fields": ["half_life_days"]}),
         ("tenant.suspend", "tenant", {"fields": ["suspended_at"]}),
         ("tenant.resume", "tenant", {"fields": ["suspended_at"]}),
-        ("tenant.delete", "tenant", {}),
     ]
 
 

@@ -7,11 +7,11 @@ import pytest
 from django.utils import timezone
 
 from memories.admin_addresses import conversation as address
-from memories.admin_addresses import name_in, part
+from memories.admin_addresses import erasing, name_in, part
 from memories.models import ArchivedMessage, Message
 from retention import holds, tasks
 from retention.admin import conversations
-from retention.models import ErasureReceipt, RetentionRun
+from retention.models import RetentionRun
 from tenants.audit_event import AuditEvent
 from tests.factories import remember
 from tests.integration.test_admin import SCRIPT
@@ -38,14 +38,6 @@ def chat(acme):
             acme, f"turn {n}", role=["user", "assistant"][n % 2], created_at=begin + n * LATER
         )
     ]
-
-
-@pytest.fixture
-def asked(monkeypatch):
-    """The erasures that a worker would have been asked for: none runs here."""
-    sent: list[tuple] = []
-    monkeypatch.setattr(tasks.erase_conversation, "apply_async", lambda given, **options: sent.append(given))
-    return sent
 
 
 def test_it_works(root, acme, chat):
@@ -124,20 +116,17 @@ def test_a_page_that_is_none_is_not_found(root, acme, chat, cursor):
 def test_names_that_cannot_be_are_not_found(root, acme):
     assert root.get("/admin/conversations/acme/_00/").status_code == 404
     assert root.get("/admin/conversations/nobody/conv-1/").status_code == 404
-    assert root.get("/admin/conversations/acme/_00/erasure/").status_code == 404
     assert root.get("/admin/conversations/_00/conv-1/").status_code == 404
-    assert root.get("/admin/conversations/_00/conv-1/erasure/").status_code == 404
 
 
 def test_support_reads_those_of_its_tenants(enter, acme, globex, chat):
     remember(globex, "secret", conversation="conv-1")
     browser = enter("support", tenants=[acme])
     assert "turn 0" in text(browser.get(address("acme", "conv-1")))
-    for page in ("conversation", "conversation-export", "conversation-erasure"):
+    for page in ("conversation", "conversation-export"):
         assert browser.get(address("globex", "conv-1", page)).status_code in (403, 404)
-    for page in ("conversation-move", "conversation-erase"):
-        answer = browser.post(address("globex", "conv-1", page), {"action": "archive", "confirm": "conv-1"})
-        assert answer.status_code in (403, 404)
+    answer = browser.post(address("globex", "conv-1", "conversation-move"), {"action": "archive"})
+    assert answer.status_code in (403, 404)
     assert Message.objects.count() == 6
 
 
@@ -146,8 +135,8 @@ def test_an_auditor_reads_and_moves_nothing(enter, acme, chat):
     page = text(browser.get(address("acme", "conv-1")))
     assert "Archive</button>" not in page
     assert "Erase" not in page
-    for name, body in (("move", {"action": "archive"}), ("erase", {"confirm": "conv-1"})):
-        assert browser.post(address("acme", "conv-1", f"conversation-{name}"), body).status_code == 403
+    answer = browser.post(address("acme", "conv-1", "conversation-move"), {"action": "archive"})
+    assert answer.status_code == 403
     assert not RetentionRun.objects.exists()
 
 
@@ -197,42 +186,8 @@ def test_an_action_that_is_none_does_nothing(root, acme, chat, action):
     assert not RetentionRun.objects.exists()
 
 
-def test_it_is_erased_by_a_worker_once_its_name_is_typed(root, acme, chat, asked):
-    path = address("acme", "conv-1", "conversation-erase")
-    assert "type the conversation" in text(root.post(path, {"confirm": "conv-2"}, follow=True))
-    assert asked == []
-    shown = text(root.post(path, {"confirm": "conv-1"}, follow=True))
-    assert "Erasing" in shown
-    assert asked == [(acme.id, "conv-1", "root")]
-    assert Message.objects.count() == 5
-
-
-def test_an_erasure_tells_how_far_it_is(root, acme, chat, monkeypatch):
-    from retention import barrier
-
-    monkeypatch.setattr(barrier, "pass_by", lambda committed: True)  # a test's transaction never commits
-    path = address("acme", "conv-1", "conversation-erasure")
-    since = {"since": timezone.now().isoformat()}
-    assert root.get(path, since).json() == {
-        "finished": False,
-        "left": 5,
-        "sentence": "5 messages are left.",
-    }
-    assert tasks.erase_conversation(acme.id, "conv-1", "root")
-    done = root.get(path, since).json()
-    assert (done["finished"], done["left"]) == (True, 0)
-    assert ErasureReceipt.objects.get().requested_by == "root"
-    event = AuditEvent.objects.get(action="conversation.erase")
-    assert (event.actor_kind, event.actor) == ("admin", "root")
-    later = {"since": (timezone.now() + LATER).isoformat()}
-    assert not root.get(path, later).json()["finished"], "that was another one"
-
-
-def test_a_hold_refuses_an_erasure_before_it_begins(root, acme, chat, asked):
-    holds.place(tenant=acme, kind="conversation", subject="conv-1", reason="7", by="x")
-    path = address("acme", "conv-1", "conversation-erase")
-    assert "Legal hold" in text(root.post(path, {"confirm": "conv-1"}, follow=True))
-    assert asked == []
+def test_it_leads_to_its_erasure(root, acme, chat):
+    assert erasing(acme.pk, "conversation", "conv-1") in text(root.get(address("acme", "conv-1")))
 
 
 def test_a_page_asks_few_queries(root, acme, chat, django_assert_max_num_queries):
