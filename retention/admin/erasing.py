@@ -37,7 +37,7 @@ PERMISSIONS = {
 }
 PLACES = {
     "memories_message": "In the memory",
-    "memories_archivedmessage": "In the archive, or waiting for its purge",
+    "memories_archivedmessage": "In the archive",
 }
 
 
@@ -128,7 +128,7 @@ def _begin(request: HttpRequest, owner: Tenant | None, scope: Scope) -> HttpResp
         raise Http404(NO_TENANT)
     asked_at = timezone.now().isoformat()
     if request.POST.get("confirm", "") != scope.subject:
-        messages.error(request, "Nothing erased: type the name exactly as it is written above.")
+        messages.error(request, "Nothing erased: type the name exactly as it is written here.")
     elif refusal := _outlook(scope)[1]:
         messages.error(request, f"Nothing erased: {refusal}")
     elif not tasks.ask_for_erasure(scope, requested_by=request.user.get_username()):
