@@ -67,7 +67,7 @@ class EmbeddingJobAdmin(TenantOwned):
         """Leads to it."""
         address = reverse("admin:memories_message_change", args=[job.message_id])
         return format_html(
-            '<a href="{}" class="aml-link aml-id" title="{}">{}</a>', address, job.message_id, job.message_id
+            '<a href="{}" class="mc-link aml-id" title="{}">{}</a>', address, job.message_id, job.message_id
         )
 
     @display(description="last error", empty_value="–")

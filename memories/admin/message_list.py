@@ -247,7 +247,7 @@ class MessageList(Page):
         """Leads to it, as a chat."""
         address = admin_addresses.conversation(message.tenant.name, message.conversation_id)
         name = message.conversation_id
-        return format_html('<a href="{}" class="aml-link aml-id" title="{}">{}</a>', address, name, name)
+        return format_html('<a href="{}" class="mc-link aml-id" title="{}">{}</a>', address, name, name)
 
     @display(description="user", empty_value="–")
     def user(self, message: Message) -> SafeString | None:

@@ -65,7 +65,7 @@ class TenantUsageAdmin(TenantAdmin):
         """Leads to them."""
         page = reverse("admin:memories_message_changelist")
         number = f"{getattr(tenant, 'stored_messages', 0):,}"
-        return format_html('<a href="{}?tenant={}" class="aml-link">{}</a>', page, tenant.pk, number)
+        return format_html('<a href="{}?tenant={}" class="mc-link">{}</a>', page, tenant.pk, number)
 
     @display(description="size", ordering="stored_bytes")
     def size(self, tenant: Tenant) -> str:
@@ -105,7 +105,7 @@ class TenantUsageAdmin(TenantAdmin):
         }
         links = [
             format_html(
-                '<a href="{}?tenant={}" class="aml-link">{}</a>',
+                '<a href="{}?tenant={}" class="mc-link">{}</a>',
                 reverse(f"admin:{page}_changelist"),
                 tenant.pk,
                 name,

@@ -113,7 +113,7 @@ class ArchivedMessageAdmin(ArchiveActions, TenantOwned, ShowsContent, RecordAdmi
     def conversation(self, message: ArchivedMessage) -> SafeString:
         """Leads to it as a chat, with what of it is still in the memory."""
         return format_html(
-            '<a href="{}" class="aml-link aml-id" title="{}">{}</a>',
+            '<a href="{}" class="mc-link aml-id" title="{}">{}</a>',
             admin_addresses.conversation(message.tenant.name, message.conversation_id),
             message.conversation_id,
             message.conversation_id,

@@ -109,4 +109,4 @@ class RetentionRunAdmin(RunActions, TenantOwned, RecordAdmin):
             (f"{page}?{urlencode({'tenant_id__exact': run.tenant_id, f'{column}__exact': run.id})}", words)
             for column, words in (("archived_by", "that left the memory"), ("deleted_by", "that it deleted"))
         ]
-        return format_html_join(" · ", '<a href="{}" class="aml-link">{}</a>', links)
+        return format_html_join(" · ", '<a href="{}" class="mc-link">{}</a>', links)
