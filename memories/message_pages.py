@@ -18,6 +18,7 @@ from memories.serializers import MessageOut
 from tenants import audit, support
 from tenants.audit_actions import AuditAction
 from tenants.audit_event import AuditEvent
+from tenants.requests import shown
 
 SEE, CHANGE = "memories.view_message", "memories.change_message"
 BESIDE = 4
@@ -96,9 +97,7 @@ def export(request: HttpRequest, message_id: UUID) -> HttpResponse:
     """One message as the API shows it, as a file."""
     message = _visible(request, message_id, SEE)
     audit.record(AuditAction.CONTENT_VIEW, tenant_id=message.tenant_id, of="message", id=message_id)
-    answer = JsonResponse(
-        dict(MessageOut(message).data), json_dumps_params={"indent": 2, "ensure_ascii": False}
-    )
+    answer = JsonResponse(shown(MessageOut, message), json_dumps_params={"indent": 2, "ensure_ascii": False})
     answer.headers["Content-Disposition"] = f'attachment; filename="message-{message_id}.json"'
     return answer
 

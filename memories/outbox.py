@@ -44,23 +44,23 @@ _ARRAYS = ", ".join(f"%s::{kind}[]" for kind in _COLUMNS.values())
 _INSERT = f"""
     WITH space AS MATERIALIZED (SELECT id FROM memories_embeddingspace FOR KEY SHARE), stored AS (
         INSERT INTO memories_message (tenant_id, language, {_NAMES})
-        SELECT %s, (SELECT language FROM tenants_tenant WHERE id = %s), {_NAMES}
+        SELECT %s::bigint, (SELECT language FROM tenants_tenant WHERE id = %s::bigint), {_NAMES}
         FROM unnest({_ARRAYS}, %s::bytea[], %s::bytea[]) AS new({_NAMES}, user_digest, conversation_digest)
         WHERE created_at > ALL(ARRAY(
             SELECT erased_at FROM memories_suppression
-            WHERE tenant_id = %s AND digest IN (user_digest, conversation_digest)))
+            WHERE tenant_id = %s::bigint AND digest IN (user_digest, conversation_digest)))
         {{free}}
         ORDER BY external_id
         ON CONFLICT (tenant_id, external_id) WHERE external_id IS NOT NULL DO NOTHING
         RETURNING id)
     INSERT INTO memories_embeddingjob (tenant_id, message_id, space_id, attempts, last_error)
-    SELECT %s, stored.id, space.id, 0, '' FROM stored CROSS JOIN space
+    SELECT %s::bigint, stored.id, space.id, 0, '' FROM stored CROSS JOIN space
     RETURNING message_id
 """
 # The external_ids of these that the archive holds: most often none, by one walk through the index.
 _HELD = """
     SELECT held.external_id FROM memories_archivedmessage held
-    WHERE held.tenant_id = %s AND held.external_id = ANY(%s::text[]) AND held.deleted_at IS NULL
+    WHERE held.tenant_id = %s::bigint AND held.external_id = ANY(%s::text[]) AND held.deleted_at IS NULL
 """
 _FREE = f"AND (external_id IS NULL OR external_id <> ALL(ARRAY({_HELD})))"
 _TAKE_BACK = """
@@ -74,30 +74,30 @@ def insert(messages: Sequence[Message], *, tenant_id: int) -> set[UUID]:
     The others' external_id is taken, or they belong to somebody who was erased (`suppression.refused` tells). Waits
     for a transaction that is storing the same external_id. IntegrityError where another constraint refuses.
     """
-    columns = [[_value(message, name) for message in messages] for name in _COLUMNS]
+    columns = [statements.array(_value(message, name) for message in messages) for name in _COLUMNS]
     digests = suppression.digests(messages, tenant_id=tenant_id)
     named = [message.external_id for message in messages if message.external_id is not None]
     # Messages without external_ids do not pay for those with.
-    held: list[Any] = [tenant_id, named] if named else []
+    held: list[Any] = [tenant_id, statements.array(named)] if named else []
     sql = _INSERT.format(free=_FREE if named else "")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            sql,
-            [
-                tenant_id,
-                tenant_id,
-                *columns,
-                _texts(digests[Subject.USER]),
-                _texts(digests[Subject.CONVERSATION]),
-                tenant_id,
-                *held,
-                tenant_id,
-            ],
-        )
-        stored = {row[0] for row in cursor.fetchall()}
-        if named and stored:
+    inserted = statements.rows(
+        sql,
+        [
+            tenant_id,
+            tenant_id,
+            *columns,
+            _texts(digests[Subject.USER]),
+            _texts(digests[Subject.CONVERSATION]),
+            tenant_id,
+            *held,
+            tenant_id,
+        ],
+    )
+    stored = {message_id for (message_id,) in inserted}
+    if named and stored:
+        with connection.cursor() as cursor:
             stored -= _taken_back(cursor, stored, named, tenant_id)
-        return stored
+    return stored
 
 
 def holders(external_ids: Sequence[str], *, tenant_id: int) -> list[str]:
@@ -113,7 +113,7 @@ def holders(external_ids: Sequence[str], *, tenant_id: int) -> list[str]:
 
 def _taken_back(cursor: Any, stored: Set[UUID], named: Sequence[str], tenant_id: int) -> set[UUID]:
     """The second look: those of the stored whose external_id came to the archive meanwhile; they are removed again."""
-    cursor.execute(_HELD, [tenant_id, list(named)])
+    cursor.execute(_HELD, [tenant_id, statements.array(named)])
     held = [row[0] for row in cursor.fetchall()]
     if not held:
         return set()
@@ -136,9 +136,9 @@ def enqueue_again(message: Message) -> None:
     )
 
 
-def _texts(digests: Sequence[bytes | None]) -> list[str | None]:
-    """As bytea is written in SQL: escaping bytes one by one would cost a batch more than looking for them."""
-    return [None if digest is None else rf"\x{digest.hex()}" for digest in digests]
+def _texts(digests: Sequence[bytes | None]) -> str:
+    """An array of bytea."""
+    return statements.array(None if digest is None else rf"\x{digest.hex()}" for digest in digests)
 
 
 def _value(message: Message, name: str) -> object:

@@ -21,6 +21,7 @@ from memories.ingest import NewMessage
 from memories.models import Message, Role
 from memories.whole_messages import WholeMessage
 from tenants.requests import StrictSerializer as StrictSerializer
+from tenants.requests import shown
 
 CONTENT_BYTES = 64 * 1024
 BATCH_MESSAGES = 1000
@@ -172,7 +173,7 @@ def as_new_message(values: Mapping[str, Any]) -> NewMessage:
 
 def as_receipt(message: Message | WholeMessage) -> dict[str, Any]:
     """What of the answer to storing is no text, and no id that the client chose: ready for JSON."""
-    said = StoredOut(message).data
+    said = shown(StoredOut, message)
     return {name: said[name] for name in said if name not in _ECHOED}
 
 

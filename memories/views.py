@@ -30,7 +30,7 @@ from tenants.auth import require_scope, tenant_of
 from tenants.models import Scope, Tenant
 from tenants.requests import Conflict as Conflict
 from tenants.requests import caller_of as caller_of
-from tenants.requests import reading_cursor
+from tenants.requests import reading_cursor, shown
 from tenants.requests import valid as valid
 
 METADATA_PREFIX = "metadata."
@@ -243,7 +243,7 @@ def _message(tenant: Tenant, message_id: UUID, where: Tables) -> WholeMessage:
 
 
 def _as_message(message: WholeMessage, *, placed: bool) -> dict[str, Any]:
-    body = dict(serializers.MessageOut(message).data)
+    body = shown(serializers.MessageOut, message)
     return body | as_placed(message) if placed else body
 
 

@@ -62,10 +62,15 @@ def reading_cursor() -> Iterator[None]:
 
 def valid(serializer: type[BaseSerializer[Any]], data: Any) -> dict[str, Any]:
     """What was sent, checked and converted; a ValidationError (400) names each fault."""
-    return cast(dict[str, Any], _checking(serializer).run_validation(data))  # type: ignore[arg-type]
+    return cast(dict[str, Any], _shared(serializer).run_validation(data))  # type: ignore[arg-type]
+
+
+def shown(serializer: type[BaseSerializer[Any]], of: Any) -> dict[str, Any]:
+    """What the serializer says of it, ready for JSON."""
+    return dict(_shared(serializer).to_representation(of))  # type: ignore[arg-type]
 
 
 @cache
-def _checking(serializer: type[BaseSerializer[Any]]) -> BaseSerializer[Any]:
-    """One instance for all requests: run_validation() keeps nothing in it, and making one copies every field."""
+def _shared(serializer: type[BaseSerializer[Any]]) -> BaseSerializer[Any]:
+    """One instance for all requests: these two keep nothing in it, and making one copies every field."""
     return serializer()
