@@ -10,7 +10,7 @@ from itertools import chain, zip_longest
 
 from django.db.models import Q
 
-from memories import lexical, neighbourhood, statements, vectors
+from memories import lexical, neighbourhood, vectors
 from memories.filters import where_sql
 from memories.lexicon import Words
 from memories.relevance import NO_CANDIDATES, Candidates, Followers
@@ -73,25 +73,20 @@ def _gather(asked: Asked, *, each: int, wanted: int) -> Gathered:
     found = Gathered()
     # Vectors fill the answer, but a filter may leave words that are rare only among what passes it.
     at_least = each if asked.vector is None or filters[0] else 1
-    by_words = lexical.best(
+    found.by_words = lexical.best(
         asked.tenant_id, asked.words, filters, limit=each, at_least=at_least, tables=asked.tables
     )
-    if asked.vector is None:
-        [found.by_words] = statements.answers(asked.tenant_id, by_words)
-    else:
-        by_vector = vectors.nearest(
-            vectors.Query(
-                tenant_id=asked.tenant_id,
-                space_id=asked.space_id,
-                vector=asked.vector,
-                limit=each,
-                filters=filters,
-                bucketed=asked.words.has_codebook,
-                tables=asked.tables,
-            )
+    if asked.vector is not None:
+        wanted_vectors = vectors.Query(
+            tenant_id=asked.tenant_id,
+            space_id=asked.space_id,
+            vector=asked.vector,
+            limit=each,
+            filters=filters,
+            bucketed=asked.words.has_codebook,
+            tables=asked.tables,
         )
-        found.by_words, near = statements.answers(asked.tenant_id, by_words, by_vector)
-        found.by_vector = [message_id for message_id, _ in near]
+        found.by_vector = [message_id for message_id, _ in vectors.nearest(wanted_vectors)]
     if asked.fill and len({*found.by_words, *found.by_vector}) < wanted:
         newest = asked.tables.newest(asked.tenant_id, filters, limit=each)
         found.newest = [str(message_id) for message_id, _ in newest]

@@ -14,10 +14,11 @@ the others, and no more rows are read than are scored.
 import math
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 from memories import statements
 from memories.lexicon import Term, Words
-from memories.statements import Asking, Sql, array
+from memories.statements import array
 from memories.tables import LIVE, Tables
 
 K1, B = 1.2, 0.75
@@ -32,26 +33,25 @@ TOGETHER = 3
 # exactly up to 8; above that BM25 has saturated.
 _TF_MARKS = "ARRAY[0.684, 0.794, 0.847, 0.878, 0.898, 0.912, 0.923]::float8[]"
 
+Sql = tuple[str, list[Any]]
 # An operator of arrays, and index words: a message holds any of them (&&), or all (@>).
 Look = tuple[str, list[str]]
 
 
 def best(
     tenant_id: int, words: Words, filters: Sql, *, limit: int, at_least: int, tables: Tables = LIVE
-) -> Asking[list[str]]:
+) -> list[str]:
     """Ids of the `limit` best messages by their own words that pass the filters, best first.
 
     `at_least`: where the rarest words find fewer, all words look.
     """
     looked_for = essential(words.terms, at_least=at_least)
     ways = looks(words, looked_for)
-    if not ways:
-        return []
-    found = yield _best(tenant_id, words, ways, filters, limit=limit, tables=tables)
+    found = _best(tenant_id, words, ways, filters, limit=limit, tables=tables)
     if len(found) < at_least and len(looked_for) < len(words.terms):
         every = [*ways, _any_of(words.terms)]
-        found = yield _best(tenant_id, words, every, filters, limit=limit, tables=tables)
-    return [message_id for message_id, *_ in sorted(found, key=lambda row: (-row[1], row[0]))]
+        return _best(tenant_id, words, every, filters, limit=limit, tables=tables)
+    return found
 
 
 def essential(terms: Sequence[Term], *, at_least: int) -> Sequence[Term]:
@@ -132,7 +132,9 @@ def _by_rarity(terms: Sequence[Term]) -> list[Term]:
 
 def _best(
     tenant_id: int, words: Words, ways: Sequence[Look], filters: Sql, *, limit: int, tables: Tables
-) -> Sql:
+) -> list[str]:
+    if not ways:
+        return []
     rows = [_looked_up(tenant_id, way, filters, tables) for way in ways]
     few, few_params = _few(tenant_id, words, filters, tables) if filters[0] else ("", [])
     if filters[0]:
@@ -140,15 +142,17 @@ def _best(
     scored, score_params = score(words, document="m.document", word_count="m.word_count")
     # The index keeps tenants apart by a hash: the condition outside makes sure, which inside would tempt the planner to
     # read all of the tenant. A row that two looks find counts twice in the limit, and is scored once.
-    return (
+    found = statements.rows_of(
+        tenant_id,
         f"""
-        {few} SELECT m.id::text, {scored} AS score, 1::bigint FROM (
+        {few} SELECT m.id::text, {scored} AS score FROM (
             SELECT DISTINCT ON (id) * FROM (
                 {" UNION ALL ".join(sql for sql, _ in rows)} LIMIT {MATCHES_AT_MOST}) AS found ORDER BY id) AS m
         WHERE m.tenant_id = %s::bigint ORDER BY score DESC, m.id LIMIT %s::int
         """,
         [*few_params, *score_params, *(value for _, values in rows for value in values), tenant_id, limit],
     )
+    return [row[0] for row in found]
 
 
 def _looked_up(tenant_id: int, way: Look, filters: Sql, tables: Tables) -> Sql:

@@ -11,8 +11,10 @@ from typing import Any
 from memories import lexical, statements, vectors
 from memories.lexicon import Words
 from memories.relevance import NO_CANDIDATES, SESSION_GAP_HOURS, Candidates, Followers
-from memories.statements import Binary, Sql
+from memories.statements import Binary
 from memories.tables import LIVE, Tables
+
+Sql = tuple[str, list[Any]]
 
 _GAP = f"interval '{SESSION_GAP_HOURS} hours'"
 

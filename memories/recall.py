@@ -13,10 +13,9 @@ from django.db import connection
 from django.db.models import Avg, F, Min
 from pgvector import HalfVector
 
-from memories import statements, vectors
+from memories import vectors
 from memories.embeddings import Vector
 from memories.models import EmbeddingSpace, VectorRecall
-from memories.statements import Asking
 
 K, QUERIES = 10, 100
 MAX_K = 99
@@ -132,10 +131,10 @@ def _queries(tenant_id: int, space_id: int, count: int) -> list[tuple[UUID, Vect
 
 
 def _answer(
-    ask: Callable[[vectors.Query], Asking[list[vectors.Near]]], query: vectors.Query, *, besides: UUID
+    ask: Callable[[vectors.Query], list[vectors.Near]], query: vectors.Query, *, besides: UUID
 ) -> tuple[list[float], float]:
     """Distances, nearest first, without that message's; and the milliseconds it took."""
     started = time.perf_counter()
-    [rows] = statements.answers(query.tenant_id, ask(query))
+    rows = ask(query)
     milliseconds = (time.perf_counter() - started) * 1000
     return [distance for message_id, distance in rows if message_id != str(besides)], milliseconds

@@ -7,9 +7,9 @@ takes a quarter off a search.
 
 import struct
 import time
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial, reduce
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -18,12 +18,6 @@ from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
 from tenants import isolation
-
-_T = TypeVar("_T")
-Sql = tuple[str, list[Any]]
-Rows = Sequence[tuple[Any, ...]]
-# Asks statement after statement, and ends with what it made of the rows: for `answers`.
-Asking = Generator[Sql, Rows, _T]
 
 # A kept plan may be of a time when the table was empty; ANALYZE drops it, but comes late after a bulk load.
 PLAN_SECONDS = 60
@@ -80,36 +74,6 @@ def rows_of(tenant_id: int, sql: str, params: Sequence[Any] | Mapping[str, Any])
         return rows(sql, params)
     with isolation.within(tenant_id):
         return rows(sql, params)
-
-
-def answers(tenant_id: int, *askings: Asking[Any]) -> list[Any]:
-    """What each makes of its rows. What they ask at the same time goes in one statement, which saves 0.2 ms of CPU:
-    then all must ask for a text, a float8 and a bigint, and rows come in no order.
-    """
-    made: list[Any] = [None] * len(askings)
-    heard: dict[int, Rows | None] = dict.fromkeys(range(len(askings)))
-    while heard:
-        asked = {}
-        for place, found in heard.items():
-            try:
-                asked[place] = next(askings[place]) if found is None else askings[place].send(found)
-            except StopIteration as end:
-                made[place] = end.value
-        heard = _together(tenant_id, asked)
-    return made
-
-
-def _together(tenant_id: int, asked: Mapping[int, Sql]) -> dict[int, Rows | None]:
-    if len(asked) < 2:
-        return {place: rows_of(tenant_id, sql, params) for place, (sql, params) in asked.items()}
-    sql = " UNION ALL ".join(
-        f"SELECT {place}, * FROM ({sql}) AS asked"  # noqa: S608 - statements of ours
-        for place, (sql, _) in asked.items()
-    )
-    heard: dict[int, list[tuple[Any, ...]]] = {place: [] for place in asked}
-    for row in rows_of(tenant_id, sql, [value for _, params in asked.values() for value in params]):
-        heard[row[0]].append(row[1:])
-    return {**heard}
 
 
 def _kept(session: psycopg.Connection[Any], key: tuple[int, str]) -> tuple[psycopg.Cursor[Any], bytes]:

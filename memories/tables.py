@@ -8,15 +8,15 @@ where each has its own indexes. So there is one search, and the archive costs no
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from memories import statements, whole_messages
 from memories.models import Message
-from memories.statements import Sql
 from memories.whole_messages import WholeMessage
 
 Ids = Sequence[str]
+Sql = tuple[str, list[Any]]
 
 # The views have no texts, and indexes serve any condition on them: see `tenants.row_security.ViewForSearch`.
 _COLUMNS = ", ".join(str(field.column) for field in Message._meta.concrete_fields if field.name != "content")

@@ -8,6 +8,7 @@ one snapshot, in which a vector's bucket has its centroid (`memories.codebooks`)
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from pgvector import HalfVector
@@ -15,7 +16,7 @@ from pgvector import HalfVector
 from memories import statements
 from memories.embeddings import Vector
 from memories.passages import MAX_PASSAGES
-from memories.statements import Asking, Binary, Rows, Sql
+from memories.statements import Binary
 from memories.tables import LIVE, Tables
 
 # Rows read for each message wanted, at first: most messages have one vector, and the longest MAX_PASSAGES + 1.
@@ -23,6 +24,7 @@ ROWS_EACH = 3
 # With a filter that so few messages pass, exactly their vectors are compared, each by a look-up of its own.
 FEW = 10_000
 
+Sql = tuple[str, list[Any]]
 Near = tuple[str, float]  # a message's id and its distance
 
 EXACT, BUCKETS = "exact", "buckets"
@@ -69,28 +71,29 @@ def method(tenant_id: int, space_id: int) -> Method:
     )
 
 
-def nearest(query: Query) -> Asking[list[Near]]:
+def nearest(query: Query) -> list[Near]:
     """The messages that pass, or all there are, nearest first."""
     return _bucketed(query) if query.bucketed or query.filters[0] else exactly_nearest(query)
 
 
-def exactly_nearest(query: Query) -> Asking[list[Near]]:
+def exactly_nearest(query: Query) -> list[Near]:
     """The same by comparing all vectors of the tenant, without filters: what `nearest` is measured against."""
     for rows_each in (ROWS_EACH, 1 + MAX_PASSAGES):
         rows = query.limit * rows_each
-        found = yield (
+        found = statements.rows_of(
+            query.tenant_id,
             f"""
             SELECT message_id::text, min(distance), count(*) FROM (
                 SELECT message_id, embedding <#> %s::halfvec AS distance FROM {query.tables.embeddings}
                 WHERE tenant_id = %s::bigint AND space_id = %s::smallint
                 ORDER BY distance, message_id LIMIT %s::int) AS part
-            GROUP BY message_id
+            GROUP BY message_id ORDER BY min(distance), message_id
             """,
             [query.vector, query.tenant_id, query.space_id, rows],
         )
         if len(found) >= query.limit or sum(parts for *_, parts in found) < rows:
             break
-    return _in_order(found)[: query.limit]
+    return [(message, distance) for message, distance, _ in found[: query.limit]]
 
 
 def cosine(message_id: str, tenant_id: int, space_id: int, vector: Binary, tables: Tables = LIVE) -> Sql:
@@ -122,19 +125,14 @@ def bucketed_sql(query: Query) -> Sql:
         ),
     ]
     return (
-        f"WITH {', '.join(sql for sql, _ in parts)} SELECT id::text, distance, 1::bigint FROM nearest",
+        f"WITH {', '.join(sql for sql, _ in parts)} SELECT id::text, distance FROM nearest ORDER BY distance, id",
         [value for _, values in parts for value in values],
     )
 
 
-def _bucketed(query: Query) -> Asking[list[Near]]:
-    return _in_order((yield bucketed_sql(query)))
-
-
-def _in_order(found: Rows) -> list[Near]:
-    return sorted(
-        ((message, distance) for message, distance, _ in found), key=lambda near: (near[1], near[0])
-    )
+def _bucketed(query: Query) -> list[Near]:
+    sql, params = bucketed_sql(query)
+    return [(message, distance) for message, distance in statements.rows_of(query.tenant_id, sql, params)]
 
 
 # The vector stands in the statement once: of a search in a small tenant, reading it takes the longest.

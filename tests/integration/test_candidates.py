@@ -189,7 +189,7 @@ def test_no_plan_compares_every_row_with_every_other(acme, analyzed):
     with CaptureQueriesContext(connection) as captured:
         search.search(tenant=acme, text="tea number", top_k=5)
     statements = [query for query in captured.captured_queries if "params" in query]
-    assert len(statements) == 4
+    assert len(statements) == 5
     with psycopg.Cursor(connection.connection) as cursor:
         for statement in statements:
             cursor.execute(f"EXPLAIN {statement['sql']}".encode(), statement["params"])
