@@ -10,7 +10,8 @@ compose run --rm migrate
 # One after the other. The proxy uses the other web meanwhile, before the one has stopped already. Replaced even if
 # nothing is new: one that was told to drain would never be in the proxy's turn again.
 for service in web-a web-b; do
-	compose exec "$service" python -m memory_layer.drain
+	compose exec --no-TTY "$service" python -m memory_layer.drain ||
+		echo "$service could not be told to drain; if it is down there is nothing to drain. It is replaced now." >&2
 	compose up --detach --no-deps --force-recreate --wait "$service"
 done
 for service in worker beat; do

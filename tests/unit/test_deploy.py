@@ -217,21 +217,6 @@ def test_every_secret_is_made_once(tmp_path):
     assert found["metrics-key"].strip() in found["api-keys"].split(",")[1]
 
 
-def test_an_upgrade_replaces_every_service_of_ours_after_the_migration():
-    script = (ROOT / "deploy/upgrade.sh").read_text(encoding="utf-8")
-    replaced = " ".join(re.findall(r"for service in (.*); do", script)).split()
-    assert sorted(replaced) == sorted(OURS & set(compose(FILES[1])["services"]) - {"migrate"})
-    assert script.index("run --rm migrate") < script.index("for service in")
-
-
-def test_an_upgrade_to_the_same_version_leaves_no_web_draining():
-    """Compose keeps a container for which nothing has changed, and with it the mark."""
-    script = (ROOT / "deploy/upgrade.sh").read_text(encoding="utf-8")
-    [after] = re.findall(r"memory_layer\.drain\n(.*)", script)
-    assert " up " in after
-    assert "--force-recreate" in after
-
-
 def test_the_proxy_asks_the_web_services_that_there_are():
     caddyfile = (ROOT / "deploy/caddy/Caddyfile").read_text(encoding="utf-8")
     services = compose(FILES[1])["services"]
