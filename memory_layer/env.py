@@ -113,7 +113,7 @@ class Env(BaseModel):
     port: int = Field(8000, ge=1, le=65535)
     web_workers: int = Field(2, ge=1, le=64)
     web_threads: int = Field(4, ge=1, le=64)
-    worker_concurrency: int | None = Field(None, ge=1, le=64)
+    worker_concurrency: int = Field(default_factory=lambda: min(2, os.cpu_count() or 1), ge=1, le=64)
 
     @model_validator(mode="after")
     def failover_is_another_server(self) -> "Env":

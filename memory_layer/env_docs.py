@@ -83,9 +83,9 @@ def sections(example: str) -> list[Section]:
 
 
 def default_of(known: FieldInfo) -> str:
-    """As it would be written; empty for nothing and for secrets."""
+    """As it would be written; empty for nothing, for secrets and for what depends on the machine."""
     value = known.default
-    if value is None or value == [] or value == "" or isinstance(value, SecretStr):
+    if known.default_factory or value is None or value == [] or value == "" or isinstance(value, SecretStr):
         return ""
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"

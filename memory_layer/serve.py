@@ -18,7 +18,6 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from memory_layer import env as environment
 from memory_layer.embedded import services
 from memory_layer.embedded.data_dir import PROJECT_ROOT
-from memory_layer.embedded.environment import Wishes
 
 SERVERS = ("web", "worker", "beat")
 ROLES = (*SERVERS, "migrate", "manage")
@@ -59,7 +58,7 @@ def command_of(role: str, env: environment.Env, words: Sequence[str] = ()) -> li
     if role == "web":
         return list(services.web({}, log, env.host, env.port).command)
     if role == "worker":
-        return list(services.worker({}, log, Wishes(os.environ).worker_concurrency).command)
+        return list(services.worker({}, log).command)
     if role == "beat":
         return list(services.beat({}, log).command)
     if role == "migrate":

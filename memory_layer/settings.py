@@ -203,6 +203,7 @@ SPECTACULAR_SETTINGS = {
 # Here rather than with Celery's other settings, because beat's admin pages look for it here.
 CELERY_BEAT_SCHEDULER = "memory_layer.beat:Scheduler"
 CELERY_BROKER_URL = broker_url(ENV.redis_url)
+CELERY_WORKER_CONCURRENCY = ENV.worker_concurrency
 UNFOLD = admin_theme.UNFOLD
 PROMETHEUS_EXPORT_MIGRATIONS = False
 LOGGING = logging_config(level=ENV.log_level, output=ENV.log_format)

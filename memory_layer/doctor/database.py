@@ -70,11 +70,10 @@ def connections_needed() -> Iterator[Finding]:
                (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')
         """
     )
-    workers = env.worker_concurrency or 1
-    needed = env.web_workers * env.web_threads + workers + OTHER_CONNECTIONS
+    needed = env.web_workers * env.web_threads + env.worker_concurrency + OTHER_CONNECTIONS
     says = (
         f"{used} of {allowed} connections are in use; {env.web_workers} x {env.web_threads} web threads, "
-        f"{workers} worker processes and {OTHER_CONNECTIONS} others may take {needed}."
+        f"{env.worker_concurrency} worker processes and {OTHER_CONNECTIONS} others may take {needed}."
     )
     if needed > allowed or used >= allowed - 1:
         yield error(

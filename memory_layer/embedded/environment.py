@@ -1,6 +1,5 @@
 """What the supervisor reads from the environment, and the environment that its children get."""
 
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,11 +23,6 @@ class Wishes:
     def host(self) -> str:
         """The address to listen on."""
         return self.environ.get("MEMORY_HOST") or "127.0.0.1"
-
-    @property
-    def worker_concurrency(self) -> int:
-        """Celery's pool processes."""
-        return int(self.environ.get("MEMORY_WORKER_CONCURRENCY") or min(2, os.cpu_count() or 1))
 
     @property
     def open_access(self) -> bool:

@@ -23,9 +23,9 @@ def web(environ: Mapping[str, str], logs: Path, host: str, port: int) -> Process
     return _python("web", logs / "web.log", environ, *words)
 
 
-def worker(environ: Mapping[str, str], logs: Path, concurrency: int) -> Process:
-    """One Celery worker for all queues; gossip and mingle are for many."""
-    options = ("--queues", QUEUES, "--concurrency", str(concurrency), "--without-gossip", "--without-mingle")
+def worker(environ: Mapping[str, str], logs: Path) -> Process:
+    """One Celery worker for all queues, with the processes that its settings say; gossip and mingle are for many."""
+    options = ("--queues", QUEUES, "--without-gossip", "--without-mingle")
     process = _python("worker", logs / "worker.log", environ, *_CELERY, "worker", *options)
     # When we are killed, PostgreSQL and Redis end at once: its tasks could store nothing, and its own shutdown
     # waits for the longest of them (SIGTERM) or hangs without a broker (SIGQUIT). Unfinished jobs are claimed

@@ -126,7 +126,7 @@ class Stack:
     def _start_services(self, environ: Mapping[str, str], host: str, port: int) -> None:
         say("Starting web, worker and beat")
         web = services.web(environ, self.logs, host, port)
-        worker = services.worker(environ, self.logs, self.wishes.worker_concurrency)
+        worker = services.worker(environ, self.logs)
         for process in (worker, web, services.beat(environ, self.logs)):
             self.services.append(process)
             process.start()

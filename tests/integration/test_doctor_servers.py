@@ -37,6 +37,13 @@ def test_more_threads_than_connections(well, configure):
     assert (area, "64 x 64 web threads" in says) == ("connections", True)
 
 
+@pytest.mark.parametrize("given", [{}, {"worker_concurrency": 7}])
+def test_the_worker_s_processes_are_counted_as_it_starts_them(well, configure, settings, given):
+    configure(**given)
+    [says] = [says for area, says, _ in found("ok") if area == "connections"]
+    assert f", {settings.ENV.worker_concurrency} worker processes and" in says
+
+
 def own_server() -> dict:
     place = connection.get_connection_params()
     return {key: place[key] for key in ("dbname", "user", "host", "port", "password") if place.get(key)}

@@ -1,5 +1,7 @@
 """The environment: defaults, what each variable takes, and what stops the start."""
 
+import os
+
 import pytest
 
 from memory_layer import env
@@ -37,6 +39,7 @@ def test_nothing_set_means_a_development_machine_with_the_local_model():
     assert (loaded.weight_similarity, loaded.weight_importance, loaded.weight_decay) == (0.6, 0.3, 0.1)
     assert not loaded.open_access
     assert loaded.creates_tenants
+    assert loaded.worker_concurrency == min(2, os.cpu_count())
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from django.conf import settings
 
+from memory_layer.embedded import services
+
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCTION = {
     "MEMORY_ENV": "production",
@@ -16,23 +18,31 @@ PRODUCTION = {
 }
 
 
-def manage(*args: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """manage.py in a process of its own, with this environment and no other MEMORY_ variable."""
+def python(*args: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """In a process of its own, with this environment and no other MEMORY_ variable."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MEMORY_")}
-    command = [sys.executable, "manage.py", *args]
+    command = [sys.executable, *args]
     return subprocess.run(command, cwd=ROOT, env=kept | environ, capture_output=True, text=True, check=False)
 
 
 def test_production_passes_djangos_own_deployment_checks():
-    done = manage("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION)
+    done = python("manage.py", "check", "--deploy", "--fail-level", "WARNING", **PRODUCTION)
     assert done.returncode == 0, done.stderr
 
 
 def test_a_wrong_variable_stops_the_start_with_a_sentence_and_no_traceback():
-    done = manage("check", MEMORY_PORT="http")
+    done = python("manage.py", "check", MEMORY_PORT="http")
     assert done.returncode == 1
     assert done.stderr.startswith("The environment is wrong:\n  - MEMORY_PORT: ")
     assert "Traceback" not in done.stderr
+
+
+def test_the_worker_has_as_many_processes_as_a_file_says(tmp_path):
+    said = tmp_path / "processes"
+    said.write_text("3\n")
+    report = python("-m", "celery", "-A", "memory_layer", "report", MEMORY_WORKER_CONCURRENCY_FILE=str(said))
+    assert "\nworker_concurrency: 3\n" in report.stdout, report.stderr
+    assert "--concurrency" not in services.worker({}, tmp_path).command
 
 
 def test_the_cache_is_one_server_whatever_its_address_holds():
