@@ -3,7 +3,6 @@
 Asked like the web's `/metrics`, with one of MEMORY_API_KEYS; without any (development only) anybody may ask.
 """
 
-import hmac
 import threading
 from collections.abc import Iterable
 from socketserver import ThreadingMixIn
@@ -15,6 +14,7 @@ from django.conf import settings
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from memory_layer.counted import counted
+from tenants import keys
 
 log = structlog.get_logger(__name__)
 
@@ -53,16 +53,13 @@ def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     if environ["PATH_INFO"] != "/metrics":
         start_response("404 Not Found", [("Content-Type", _TEXT)])
         return [b"There is only /metrics.\n"]
-    if not _may_ask(environ.get("HTTP_AUTHORIZATION", "")):
+    if not _may_ask(keys.offered_in(environ.get("HTTP_X_API_KEY"), environ.get("HTTP_AUTHORIZATION"))):
         start_response("401 Unauthorized", [("Content-Type", _TEXT), ("WWW-Authenticate", "Bearer")])
-        return [b"This needs an operator's key of MEMORY_API_KEYS as a bearer token.\n"]
+        return [b"This needs an operator's key of MEMORY_API_KEYS, as X-API-Key or as a bearer token.\n"]
     start_response("200 OK", [("Content-Type", CONTENT_TYPE_LATEST)])
     return [generate_latest(counted())]
 
 
-def _may_ask(authorization: str) -> bool:
-    offered = authorization.removeprefix("Bearer ").strip().encode("utf-8", "surrogateescape")
-    keys = settings.ENV.api_keys
-    # Every one is compared, so that time does not tell which came close.
-    same = [hmac.compare_digest(key.get_secret_value().encode(), offered) for key in keys]
-    return not keys or any(same)
+def _may_ask(offered: keys.OfferedKey | None) -> bool:
+    configured = [key.get_secret_value() for key in settings.ENV.api_keys]
+    return not configured or (offered is not None and keys.is_one_of(offered, configured))

@@ -9,8 +9,10 @@ the functions it went through, can hold a key.
 """
 
 import hashlib
+import hmac
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 _KEY = re.compile(r"mlk_(?P<prefix>[a-z0-9]{12})_(?P<secret>[A-Za-z0-9_-]{43})")
@@ -54,6 +56,12 @@ def offered_in(api_key: str | None, authorization: str | None) -> OfferedKey | N
         return offered(api_key)
     scheme, _, value = (authorization or "").partition(" ")
     return offered(value.strip()) if scheme.lower() == "bearer" and value.strip() else None
+
+
+def is_one_of(sent: OfferedKey, plain: Iterable[str]) -> bool:
+    """Whether it is one of these keys. Every one is compared, so that time does not tell which came close."""
+    same = [hmac.compare_digest(sent.digest, digest(each)) for each in plain]
+    return any(same)
 
 
 def prefix_in(text: str) -> str:

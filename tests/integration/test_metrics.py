@@ -1,7 +1,6 @@
 """What /metrics tells: of searches, ingest, providers and parts, also while something is down, and never of whom."""
 
 import re
-import socket
 import time
 import urllib.error
 import urllib.request
@@ -22,6 +21,7 @@ from tests.conftest import Api
 from tests.factories import remember
 from tests.fake_provider import FakeProvider
 from tests.metrics import catalogue
+from tests.stack import free_port
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "monitoring.md"
 OPERATOR = "an-operator-s-key-7391"
@@ -138,21 +138,13 @@ def test_every_metric_is_in_the_docs_as_it_is():
 
 
 @pytest.fixture
-def port(settings, free_port):
-    settings.ENV = settings.ENV.model_copy(
-        update={"metrics_port": free_port, "api_keys": [SecretStr(OPERATOR)]}
-    )
+def port(settings):
+    update = {"metrics_port": free_port(), "api_keys": [SecretStr(OPERATOR)]}
+    settings.ENV = settings.ENV.model_copy(update=update)
     server = metrics_server.start("127.0.0.1")
-    yield free_port
+    yield settings.ENV.metrics_port
     server.shutdown()
     server.server_close()
-
-
-@pytest.fixture
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def fetch(port: int, path: str = "/metrics", **headers: str) -> tuple[int, str]:
@@ -164,14 +156,19 @@ def fetch(port: int, path: str = "/metrics", **headers: str) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
-def test_a_worker_s_own_port_tells_operators_what_it_counted(port):
-    status, text = fetch(port, Authorization=f"Bearer {OPERATOR}")
+@pytest.mark.parametrize(
+    "headers", [{"Authorization": f"Bearer {OPERATOR}"}, {"X-API-Key": OPERATOR}], ids=["bearer", "key"]
+)
+def test_a_worker_s_own_port_tells_operators_what_it_counted(port, headers):
+    status, text = fetch(port, **headers)
     assert status == 200
     assert "memory_messages_embedded_total" in text
     assert "memory_jobs_backlog" not in text, "the web tells what the database knows"
 
 
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer é"}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer é"}, {"X-API-Key": "wrong"}]
+)
 def test_a_worker_s_own_port_is_closed_to_others(port, headers):
     status, text = fetch(port, **{key: value.encode().decode("latin-1") for key, value in headers.items()})
     assert status == 401
