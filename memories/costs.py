@@ -18,6 +18,7 @@ from django.db.models.expressions import RawSQL
 from memories import metrics
 from memories.embeddings.batches import cut, estimated_tokens
 from memories.models import EmbeddingSpace, EmbeddingUsage
+from tenants import read_only
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +64,7 @@ def record(
         "tokens": list(shares.values()),
     }
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
+        with read_only.left_out(), transaction.atomic(), connection.cursor() as cursor:
             # A search waits for this, and all searches of a tenant for its one row: for the disk as well, a tenant
             # could be searched no more often than the disk is flushed. A crash of PostgreSQL forgets its last moments.
             cursor.execute("SET LOCAL synchronous_commit = off")

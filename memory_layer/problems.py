@@ -20,12 +20,14 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from memory_layer.logging import frames_of
+from tenants import read_only
 
 log = structlog.get_logger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
 UNAVAILABLE = (OperationalError, InterfaceError)
+READ_ONLY = "The database takes no writes just now. Nothing was stored; try again."
 _HTML = ("/admin", "/docs")
 # Python refuses to read an integer of thousands of digits; a body this long is too long anyway.
 _LENGTH_DIGITS = 18
@@ -81,7 +83,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 
 
 class Unavailable(exceptions.APIException):
-    """The database did not answer."""
+    """The database did not answer, or takes no writes: a standby, until it is promoted."""
 
     status_code = 503
     default_detail = "The database cannot be reached just now. Nothing was stored; try again."
@@ -97,6 +99,9 @@ def _known(error: Exception) -> Exception:
     if isinstance(error, UNAVAILABLE):
         log.error("database_unavailable", error=type(error).__name__)
         return Unavailable()
+    if read_only.is_cause(error):
+        log.error("database_read_only")
+        return Unavailable(READ_ONLY)
     return error
 
 
@@ -177,13 +182,25 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler500: says only the request id; the log line with that id has the rest."""
-    _log_unexpected()
+    """Django's handler500, for what no API view raised: pages and middleware.
+
+    Of an unexpected error it says only the request id; the log line with that id has the rest.
+    """
+    error = sys.exc_info()[1]
+    known = _known(error) if isinstance(error, Exception) else None
+    if isinstance(known, Unavailable):
+        status, detail, code = known.status_code, str(known.detail), known.default_code
+    else:
+        _log_unexpected()
+        status, detail, code = 500, "An unexpected error. The log has it under this request_id.", ""
     if request.path.startswith(_HTML):
-        return defaults.server_error(request)
-    return problem_response(
-        request, status=500, detail="An unexpected error. The log has it under this request_id."
-    )
+        answer: HttpResponse = defaults.server_error(request)
+        answer.status_code = status
+    else:
+        answer = problem_response(request, status=status, detail=detail, code=code)
+    if isinstance(known, Unavailable):
+        answer["Retry-After"] = str(known.wait)
+    return answer
 
 
 def _log_unexpected() -> None:

@@ -20,7 +20,7 @@ from rest_framework.exceptions import AuthenticationFailed, NotFound, Permission
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from tenants import actors, addresses, audit, isolation, keys, limits, refusals, remembered
+from tenants import actors, addresses, audit, isolation, keys, limits, read_only, refusals, remembered
 from tenants.audit_actions import ActorKind, AuditAction
 from tenants.models import ApiKey, Scope, Tenant
 
@@ -261,6 +261,6 @@ def _note_use(key: ApiKey, now: datetime) -> None:
     stale = now - LAST_USED_EVERY
     if key.last_used_at is None or key.last_used_at < stale:
         due = Q(last_used_at=None) | Q(last_used_at__lt=stale)
-        with isolation.reaching(isolation.of_key(bytes(key.digest))):
+        with read_only.left_out(), isolation.reaching(isolation.of_key(bytes(key.digest))):
             ApiKey.objects.filter(due, pk=key.pk).update(last_used_at=now)
         key.last_used_at = now  # the remembered one: all threads may know
