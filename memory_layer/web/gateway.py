@@ -6,8 +6,10 @@ A thread gets whole requests, and keeps its database connection. Who is over its
 import asyncio
 import ctypes
 import json
+import os
 import queue
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -40,9 +42,10 @@ Work = tuple[Any, Any, bytes, int | None, "asyncio.Future[None]"]
 class Gateway:
     """A WSGI application by granian's RSGI interface."""
 
-    def __init__(self, application: Application, *, threads: int) -> None:
+    def __init__(self, application: Application, *, threads: int, listener: int) -> None:
         self._application = application
         self._threads = threads
+        self._listener = listener
         self._farewell: list[tuple[str, str]] = []
         self._bodies = Bodies(settings.MAX_BODY_BYTES)
         self._work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
@@ -64,10 +67,11 @@ class Gateway:
             thread.join(1)
 
     def _drain(self) -> None:
-        """Asked to stop: connections in use are ended by their next answer, and only then those that are not.
+        """Asked to stop: no new connections, those in use are ended by their next answer, and only then the others.
 
-        A kept connection closed without a word may have a request on its way, which would be lost.
+        A connection closed without a word, kept or new, may have a request on its way, which would be lost.
         """
+        _stop_accepting(self._listener)
         self._farewell = [("Connection", "close")]
         self._loop.call_later(DRAIN_SECONDS, signal.raise_signal, signal.SIGINT)  # granian stops at either
 
@@ -165,6 +169,17 @@ def _refuse(scope: Any, protocol: Any, error: Unreadable) -> None:
     ]
     said = problem(status=error.status, detail=error.detail, request_id=request_id)
     protocol.response_bytes(error.status, headers, json.dumps(said).encode())
+
+
+def _stop_accepting(listener: int) -> None:
+    """Leave the socket to the other processes; what waits in its queue is theirs.
+
+    Granian accepts until it stops, and hyper then closes what was accepted and not read from yet. It cannot be told to
+    stop accepting alone: so a socket to which nobody connects takes the place of the other.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as unknown:
+        unknown.setblocking(False)
+        os.dup2(unknown.fileno(), listener, inheritable=False)
 
 
 def _end_with_parent() -> None:

@@ -8,6 +8,8 @@ import argparse
 import logging
 import socket
 import sys
+from functools import partial
+from importlib import import_module
 from typing import Any
 
 from granian.constants import HTTPModes, Interfaces
@@ -36,13 +38,15 @@ class Server(MPServer):
     it is replaced, and a second server on the same port would silently get half of them.
     """
 
+    def __init__(self, listener: socket.socket, **options: Any) -> None:
+        super().__init__("memory_layer.web.worker", *listener.getsockname()[:2], **options)
+        self._listener = listener
+
     def _init_shared_socket(self) -> None:
-        family = socket.AF_INET6 if ":" in self.bind_addr else socket.AF_INET
-        listener = socket.create_server((self.bind_addr, self.bind_port), family=family, backlog=BACKLOG)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted ones inherit it
-        arguments = (listener.fileno(), False, BACKLOG)[: 3 if sys.platform.startswith("linux") else 2]
+        descriptor = self._listener.fileno()
+        arguments = (descriptor, False, BACKLOG)[: 3 if sys.platform.startswith("linux") else 2]
         self._shd = SocketHolder(*arguments)  # type: ignore[assignment]
-        self._sfd, self._sso = listener.fileno(), listener  # type: ignore[assignment]
+        self._sfd, self._sso = descriptor, self._listener  # type: ignore[assignment]
 
 
 def main() -> None:
@@ -52,10 +56,9 @@ def main() -> None:
     parser.add_argument("--port", required=True, type=int)
     parsed = parser.parse_args()
     env = environment.load()
+    listener = _listening(parsed.host, parsed.port)
     server = Server(
-        "memory_layer.web.worker:gateway",
-        parsed.host.strip("[]"),
-        parsed.port,
+        listener,
         interface=Interfaces.RSGI,
         http=HTTPModes.http1,
         websockets=False,
@@ -68,10 +71,24 @@ def main() -> None:
         workers_lifetime=LIFETIME_SECONDS,
         workers_kill_timeout=STOP_SECONDS,
     )
+    server.serve(target_loader=partial(_gateway, listener.fileno()))
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """The socket of all workers. Raises SystemExit with a sentence when there can be none."""
+    address = host.strip("[]")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        server.serve()
+        listener = socket.create_server((address, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise SystemExit(f"Cannot listen on {parsed.host}:{parsed.port}: {error.strerror}") from error
+        raise SystemExit(f"Cannot listen on {host}:{port}: {error.strerror}") from error
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted ones inherit it
+    return listener
+
+
+def _gateway(listener: int, module: str) -> Any:
+    """In a worker process, which has the listening socket under the same number: what it is to serve."""
+    return import_module(module).gateway(listener)
 
 
 def _logging(env: environment.Env) -> dict[str, Any]:

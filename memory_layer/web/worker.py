@@ -7,4 +7,7 @@ from django.conf import settings
 
 from memory_layer.web.gateway import Gateway
 
-gateway = Gateway(application, threads=settings.ENV.web_threads)
+
+def gateway(listener: int) -> Gateway:
+    """For one process; `listener` is the number of the socket that all of them accept from."""
+    return Gateway(application, threads=settings.ENV.web_threads, listener=listener)
