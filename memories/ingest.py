@@ -10,7 +10,18 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from memories import activity, caching, importance, legal_holds, metrics, outbox, quotas, suppression, tasks
+from memories import (
+    activity,
+    caching,
+    importance,
+    legal_holds,
+    metrics,
+    outbox,
+    quotas,
+    stored_vectors,
+    suppression,
+    tasks,
+)
 from memories.models import Message
 from memories.spaces import active_space
 from memories.tables import WITH_ARCHIVE
@@ -102,7 +113,7 @@ def edit(*, tenant: Tenant, message_id: UUID, changes: Mapping[str, Any]) -> Mes
     """Change content, metadata, importance or pinned. Raises Message.DoesNotExist, quotas.QuotaExceeded if it grew, and
     legal_holds.Held if what a hold is on would be written over: nothing keeps an earlier text or metadata.
 
-    A new text is scored (unless its importance was given) and embedded again; the old vector serves until then.
+    A new text is scored (unless its importance was given) and embedded; until then it is found by its words.
     """
     with transaction.atomic():
         message = Message.objects.for_tenant(tenant.id).select_for_update(no_key=True).get(id=message_id)
@@ -124,6 +135,7 @@ def edit(*, tenant: Tenant, message_id: UUID, changes: Mapping[str, Any]) -> Mes
         caching.forget_answers([tenant.id])
         if text_changed:
             outbox.enqueue_again(message)
+            stored_vectors.remove(tenant_id=tenant.id, message_id=message_id)
             transaction.on_commit(tasks.hint)
     return message
 

@@ -7,6 +7,7 @@ from django.db import connection
 
 from memories import codebooks, statements
 from memories.embeddings import Vector
+from memories.models import MessageEmbedding
 
 Key = tuple[int, UUID]
 
@@ -21,7 +22,7 @@ _INSERT = """
 
 
 def replace(messages: Mapping[Key, Sequence[Vector]], *, space_id: int) -> None:
-    """Store the vectors of messages, by (tenant id, message id) and part; an edited message's old ones go first.
+    """Store the vectors of messages, by (tenant id, message id) and part; those that are there go first.
 
     Inside a transaction that holds the messages' rows.
     """
@@ -47,6 +48,11 @@ def replace(messages: Mapping[Key, Sequence[Vector]], *, space_id: int) -> None:
         _INSERT,
         [space_id, list(tenants), list(ids), list(parts), list(in_buckets), statements.halfvecs(stored)],
     )
+
+
+def remove(*, tenant_id: int, message_id: UUID) -> None:
+    """All vectors of a message, in every space: its text is another now, and must not be found by the old one."""
+    MessageEmbedding.objects.filter(tenant_id=tenant_id, message_id=message_id).delete()
 
 
 def _buckets(messages: Mapping[Key, Sequence[Vector]], space_id: int) -> dict[Key, list[int]]:

@@ -119,8 +119,24 @@ def test_an_edited_message_gets_a_new_vector(acme):
     [message] = remember(acme, "the old text")
     tasks.drain()
     ingest.edit(tenant=acme, message_id=message.id, changes={"content": "a new text"})
+    assert vectors_of(acme) == {}, "the old text's would be found by what is no longer said"
     assert tasks.drain() == 1
     assert vectors_of(acme)[message.id] == pytest.approx(embed(["a new text"])[0], abs=1e-3)
+
+
+def test_an_edited_text_that_is_refused_is_found_by_its_words_alone(acme, bot, monkeypatch):
+    [message] = remember(acme, "the old text")
+    tasks.drain()
+    path = f"/v1/messages/{message.id}"
+    failing(monkeypatch, Fault.TEXT, only="poison")
+    assert bot.patch(path, {"content": "poison ivy"}).json()["embedding_status"] == "pending"
+    tasks.drain()
+    assert bot.get(path).json()["embedding_status"] == "failed"
+    for query, by_words in (("ivy", 1), ("the old text", 0)):
+        answer = bot.get("/v1/memory/search", query=query, explain="true").json()
+        found = answer["explain"]["candidates"]
+        assert (found["by_words"], found["by_vector"]) == (by_words, 0)
+        assert [hit["embedding_status"] for hit in answer["results"]] == ["failed"]
 
 
 def test_a_message_deleted_in_flight_stays_deleted(acme):

@@ -44,8 +44,6 @@ _VECTORS = """
     SELECT m.name, m.content, s.dimensions, array_agg(e.embedding::text ORDER BY e.part)
     FROM memories_message m CROSS JOIN memories_embeddingspace s JOIN memories_messageembedding e
         ON e.tenant_id = m.tenant_id AND e.message_id = m.id AND e.space_id = s.id
-    WHERE NOT EXISTS (SELECT FROM memories_embeddingjob j WHERE j.tenant_id = m.tenant_id
-                      AND j.message_id = m.id AND j.space_id = s.id)
     GROUP BY m.tenant_id, m.id, s.id
 """
 _PLACES = """
@@ -96,7 +94,7 @@ def rows(sql: str, params: Any = ()) -> list[tuple[Any, ...]]:
 
 
 def _vectors_are_of_their_texts() -> None:
-    """Where no job waits, a message has the vectors of the text that it has now, all of them and no others."""
+    """A message has the vectors of the text that it has now, all of them and no others, or none yet."""
     for name, content, dimensions, vectors in rows(_VECTORS):
         texts = jobs.embedded_texts(name, content)
         assert len(vectors) == len(texts), content
