@@ -4,12 +4,10 @@ Killed at any moment, the next look at the tenant goes on from what the tables s
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import structlog
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 
 from memories import codebooks
 from memories.codebooks import START, Codebook, Place
@@ -53,16 +51,16 @@ def tend(tenant_id: int, *, space: EmbeddingSpace, seconds: float) -> bool:
     trainer is at work anywhere.
     """
     until = time.monotonic() + seconds
-    with _only_trainer() as alone:
-        if not alone:
+    with transaction.atomic():
+        if not _only_trainer():
             return False
         book = _codebook(tenant_id, space)
-        if book is None:
-            return True
-        place: Place | None = START
-        while place is not None and time.monotonic() < until:
-            place = codebooks.assign_chunk(book, after=place)
-        return place is None and codebooks.retire_older(book) and codebooks.is_filled(book)
+    if book is None:
+        return True
+    place: Place | None = START
+    while place is not None and time.monotonic() < until:
+        place = codebooks.assign_chunk(book, after=place)
+    return place is None and codebooks.retire_older(book) and codebooks.is_filled(book)
 
 
 def _codebook(tenant_id: int, space: EmbeddingSpace) -> Codebook | None:
@@ -94,15 +92,12 @@ def _is_large(tenant_id: int, space: EmbeddingSpace) -> bool:
         return int(cursor.fetchone()[0]) > settings.ENV.exact_search_vectors
 
 
-@contextmanager
-def _only_trainer() -> Iterator[bool]:
-    """Whether nobody else trains, until the end of the block; a killed trainer's lock goes with its connection."""
+def _only_trainer() -> bool:
+    """Whether nobody else trains, until the end of the running transaction.
+
+    A lock of the transaction and not of the session, which behind a pooler is not the same from one statement to the
+    next. Buckets are filled without it: two that do so pass over what the other has locked.
+    """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
-        alone = bool(cursor.fetchone()[0])
-    try:
-        yield alone
-    finally:
-        if alone:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+        return bool(cursor.fetchone()[0])
