@@ -7,12 +7,13 @@ people search for, and the messages of exceptions, which quote rows.
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from opentelemetry import context, trace
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
@@ -42,13 +43,12 @@ class Recorder:
         self, name: str, *, calls_out: bool, links: Sequence[str], attributes: dict[str, spans.Attribute]
     ) -> Iterator[Span]:
         """A span beneath the open one."""
-        token = context.attach(context.set_value(_STATEMENTS, True))
         kind = SpanKind.CLIENT if calls_out else SpanKind.INTERNAL
-        try:
-            with self._open(name, kind, attributes, links=[_link(each) for each in links]) as span:
-                yield span
-        finally:
-            context.detach(token)
+        with (
+            _within(statements=True),
+            self._open(name, kind, attributes, links=[_link(each) for each in links]) as span,
+        ):
+            yield span
 
     def here(self) -> str:
         """The open span as a traceparent."""
@@ -56,33 +56,16 @@ class Recorder:
         _W3C.inject(carrier)
         return carrier.get("traceparent", "")
 
-    @contextmanager
-    def request(self, request: HttpRequest) -> Iterator[Span]:
+    def request(self, request: HttpRequest) -> AbstractContextManager[Span]:
         """The span of a request, beneath the caller's if it sent a traceparent."""
-        caller = context.set_value(_STATEMENTS, True, _W3C.extract(request.headers))
-        token = context.attach(caller)
-        try:
-            with (
-                connection.execute_wrapper(self.statement),
-                self._open(str(request.method), SpanKind.SERVER, {}) as span,
-            ):
-                yield span
-        finally:
-            context.detach(token)
+        sender = _W3C.extract(request.headers)
+        return self._asked(sender, str(request.method), SpanKind.SERVER, {}, statements=True)
 
-    @contextmanager
-    def task(self, *, name: str, task_id: str, sender: str) -> Iterator[Span]:
-        """The span of a task."""
-        token = context.attach(context.set_value(_STATEMENTS, False, _W3C.extract({"traceparent": sender})))
+    def task(self, *, name: str, task_id: str, sender: str) -> AbstractContextManager[Span]:
+        """The span of a task, beneath that of whoever sent it."""
         attributes = {"messaging.system": "redis", "messaging.message.id": task_id}
-        try:
-            with (
-                connection.execute_wrapper(self.statement),
-                self._open(name, SpanKind.CONSUMER, attributes) as span,
-            ):
-                yield span
-        finally:
-            context.detach(token)
+        asked = _W3C.extract({"traceparent": sender})
+        return self._asked(asked, name, SpanKind.CONSUMER, attributes, statements=False)
 
     def fail(self, kind: str) -> None:
         """Mark the open span, with the kind of what went wrong."""
@@ -98,6 +81,18 @@ class Recorder:
         name = text.partition(" ")[0].upper()
         with self._open(name, SpanKind.CLIENT, {"db.system.name": "postgresql", "db.query.text": text}):
             return execute(sql, params, many, context_)
+
+    @contextmanager
+    def _asked(
+        self, sender: Context, name: str, kind: SpanKind, attributes: dict[str, Any], *, statements: bool
+    ) -> Iterator[Span]:
+        """What another process asked for, with the statements of this one watched."""
+        with (
+            _within(sender, statements=statements),
+            connection.execute_wrapper(self.statement),
+            self._open(name, kind, attributes) as span,
+        ):
+            yield span
 
     @contextmanager
     def _open(
@@ -152,6 +147,16 @@ def start(processor: SpanProcessor | None = None) -> None:
     provider = TracerProvider(resource=resource)
     provider.add_span_processor(processor or BatchSpanProcessor(OTLPSpanExporter()))
     spans.record_with(Recorder(provider.get_tracer(SERVICE)))
+
+
+@contextmanager
+def _within(around: Context | None = None, *, statements: bool) -> Iterator[None]:
+    """In that context, or the present one; whether the statements directly beneath are recorded."""
+    token = context.attach(context.set_value(_STATEMENTS, statements, around))
+    try:
+        yield
+    finally:
+        context.detach(token)
 
 
 def _recorder() -> Recorder | None:
