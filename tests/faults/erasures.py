@@ -30,8 +30,11 @@ def long_run(count: int, races: int) -> None:
         against_embedding(stack, races)
 
 
-def under_load(stack: Stack, count: int) -> None:
-    """Erase somebody with so many messages while as many of others are stored, embedded and searched."""
+def under_load(stack: Stack, count: int) -> tuple[int, int, list[str]]:
+    """Erase somebody with so many messages while as many of others are stored, embedded and searched.
+
+    How many messages were erased, how many of the others have a vector, and where something of the erased is left.
+    """
     tenant = "erased"
     ingest(stack.address(), tenant, list(_marked(count)), batch=100, clients=4)
     others = [row | {"user_id": "somebody"} for row in messages(count, seed=8)]
@@ -53,18 +56,23 @@ def under_load(stack: Stack, count: int) -> None:
     assert receipt["counts"]["memories_message"] == count, receipt
     _refuses_the_late(stack, tenant)
     until_embedded(stack, tenant)
-    assert [place for place in _found(stack) if not place.startswith("samples of")] == []
-    assert _rows(stack, tenant, "messageembedding") == count
+    left = [place for place in _found(stack) if not place.startswith("samples of")]
+    others_embedded = _rows(stack, tenant, "messageembedding")
+    assert (left, others_embedded) == ([], count)
     vectors = receipt["counts"].get("memories_messageembedding", 0)
     print(
         f"erased {count} messages ({vectors} with vectors) in {seconds:.1f} s while {count} others came in: "
         "0 rows left, 0 hits of their words in the tables, Redis and the logs"
     )
+    return receipt["counts"]["memories_message"], others_embedded, left
 
 
-def against_embedding(stack: Stack, races: int) -> None:
-    """Store 20 messages, erase them while the worker embeds them, and again."""
-    tenant, dice, caught = "raced", random.Random(1), 0
+def against_embedding(stack: Stack, races: int) -> tuple[int, dict[str, int]]:
+    """Store 20 messages, erase them while the worker embeds them, and again.
+
+    How many messages were erased, and how many rows of them are left in which table.
+    """
+    tenant, dice, caught, erased = "raced", random.Random(1), 0, 0
     for number in range(races):
         person = f"person-{number}"
         rows = [row | {"user_id": person} for row in messages(20, seed=100 + number)]
@@ -72,12 +80,14 @@ def against_embedding(stack: Stack, races: int) -> None:
         time.sleep(dice.uniform(0, 0.03))
         _, receipt = _erase(stack, tenant, person)
         assert (receipt["verified"], receipt["counts"]["memories_message"]) == (True, 20)
+        erased += receipt["counts"]["memories_message"]
         caught += receipt["counts"].get("memories_embeddingjob", 0) > 0
     until_embedded(stack, tenant)
     tables = ("message", "messageembedding", "embeddingjob", "termstatistic", "termchange")
     rows_left = {table: rows for table in tables if (rows := _rows(stack, tenant, table))}
     assert rows_left == {}
     print(f"{races} erasures against the worker, {caught} before it was done: 0 rows resurrected")
+    return erased, rows_left
 
 
 def _marked(count: int) -> Iterator[dict[str, Any]]:

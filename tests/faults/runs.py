@@ -28,8 +28,11 @@ def worker_kills(count: int, kills: int) -> None:
         )
 
 
-def redis_kills(count: int, kills: int) -> None:
-    """kill -9 of Redis, its files removed, while messages come in: no client sees an error, nothing is lost."""
+def redis_kills(count: int, kills: int) -> tuple[int, int]:
+    """kill -9 of Redis, its files removed, while messages come in: no client sees an error, nothing is lost.
+
+    How many messages were acknowledged, and how many have a vector.
+    """
     with running_stack(MEMORY_EMBEDDING_LEASE_SECONDS="15") as stack:
         killer = threading.Thread(target=_kill_redis, args=(stack, kills))
         killer.start()
@@ -42,6 +45,7 @@ def redis_kills(count: int, kills: int) -> None:
             f"Redis killed {kills} times without its files during {count} messages: 0 client errors, 0 lost, "
             f"all embedded {seconds:.1f} s after the last return or message"
         )
+        return len(result.ids), stored
 
 
 def retention_kills(count: int, kills: int) -> None:
@@ -53,8 +57,11 @@ def retention_kills(count: int, kills: int) -> None:
         )
 
 
-def bad_provider(count: int, fault_share: float) -> None:
-    """A provider that fails at random in nine ways: every message ends with its own vector."""
+def bad_provider(count: int, fault_share: float) -> tuple[int, int]:
+    """A provider that fails at random in nine ways: every message ends with its own vector.
+
+    How many vectors are wrong, and how many there are.
+    """
     with EmbeddingServer(fault_share=fault_share) as server:
         settings = server.settings | {"MEMORY_EMBEDDING_BATCH_SIZE": str(BATCH)}
         with running_stack(**settings) as stack:
@@ -70,6 +77,7 @@ def bad_provider(count: int, fault_share: float) -> None:
                 f"{count} messages through a provider with {fault_share:.0%} faults: 0 lost, 0 wrong vectors, "
                 f"{server.calls} calls for {needed} needed ({server.calls / needed:.2f}), {seconds:.0f} s"
             )
+            return wrong, stored
 
 
 def slow_provider(count: int, workers: int, latency_seconds: float) -> None:

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from memories import caching, spaces
 from memories.models import EmbeddingJob, EmbeddingSpace, VectorRecall
 from memory_layer import health
-from memory_layer.doctor import machine
+from memory_layer.doctor import machine, parts
 from tests.doctor import PRODUCTION, all_is_well, ask, found
 from tests.factories import remember
 from tests.fake_provider import FakeProvider
@@ -91,6 +91,10 @@ def test_the_stand_in_is_asked_too(well, configure, httpserver):
     configure(**provider.settings(embedding_failover="azure_openai"))
     assert found("error") == []
     assert len([path for path in provider.paths if "deployments" in path]) == 1
+
+
+def test_what_mends_each_part_is_known():
+    assert set(parts.MENDS) == set(health.PARTS)
 
 
 def silence_the_worker() -> None:

@@ -1,18 +1,17 @@
 """Quotas of stored messages and bytes: exact, also under concurrency, and nothing that is stored is lost."""
 
 import json
-import threading
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.urls import reverse
 from prometheus_client import REGISTRY
 
 from memories import lexicon, quotas
 from memories.models import Message
 from tests.answers import problem_of
+from tests.at_once import at_once
 from tests.conftest import Api
 from tests.factories import remember
 from tests.integration.test_archive import archive_all, restore_all
@@ -150,18 +149,10 @@ def test_who_has_no_quota_is_not_counted(acme, monkeypatch):
 @pytest.mark.django_db(transaction=True)
 def test_writers_at_once_store_exactly_the_quota(acme, bot):
     allow(acme, message_quota=50)
-    statuses: list[int] = []
 
-    def work() -> None:
+    def work() -> set[int]:
         mine = Api(bot.key)
-        for count in (1, 3, 1, 2, 1, 1, 1, 1):
-            statuses.append(mine.post(f"{PATH}/batch", batch(count)).status_code)
-        connection.close()
+        return {mine.post(f"{PATH}/batch", batch(count)).status_code for count in (1, 3, 1, 2, 1, 1, 1, 1)}
 
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert set(statuses) == {201, 403}
+    assert set().union(*at_once(*[work] * 8)) == {201, 403}
     assert stored(acme) == 50
