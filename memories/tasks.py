@@ -62,6 +62,17 @@ def sweep() -> None:
 
 
 @shared_task
+def take_over() -> None:
+    """Sent by a worker that starts: it does not wait for the sweep to find what a dead one left.
+
+    That one's hint still tells everybody that a worker is awake, for HINT_SECONDS; if others are, one hint more costs
+    little. What it had claimed waits for the end of its lease, because it may live.
+    """
+    caching.drop_hint()
+    sweep()
+
+
+@shared_task
 def reindex() -> int:
     """On beat: index anew what is in another language than its tenant's; how many messages. What is left comes next."""
     return reindexing.reindex(seconds=UPKEEP_SECONDS)

@@ -12,6 +12,7 @@ from celery.signals import (
     task_postrun,
     task_prerun,
     worker_init,
+    worker_ready,
 )
 
 from memory_layer import metrics_server, task_runs
@@ -36,6 +37,12 @@ def keep_our_logging(**_: object) -> None:
 def tell_metrics(**_: object) -> None:
     """Where MEMORY_METRICS_PORT is set."""
     metrics_server.start()
+
+
+@worker_ready.connect
+def look_for_work(**_: object) -> None:
+    """Once it takes tasks. By name: the app is made before Django, and the tasks need it."""
+    app.send_task("memories.tasks.take_over", retry=False)
 
 
 @before_task_publish.connect
