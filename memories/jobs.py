@@ -38,6 +38,8 @@ BACKOFF_CAP_SECONDS = 300.0
 _ERROR_LENGTH = 500
 # So many jobs and tenants of a failed batch stand in its log line.
 _NAMED = 10
+# Of batches that this process has begun and could not end, most often because the database went away.
+_abandoned: list[uuid.UUID] = []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +70,25 @@ def run_batch() -> int:
     breaker is open its jobs are left as they are: claiming them would rewrite the whole backlog at every interval.
     Raises nothing for a failing provider: the jobs then wait in their rows.
     """
+    _let_go()
     token = uuid.uuid4()
     for space, paused in _workable_spaces():
         if claims := _claim(space_id=space.id, token=token, without=paused):
-            _work(claims, space=space, token=token)
+            try:
+                _work(claims, space=space, token=token)
+            except BaseException:
+                _abandoned.append(token)
+                raise
             return len(claims)
     return 0
+
+
+def _let_go() -> None:
+    """Give back what this process had claimed and could not end, rather than wait for the end of its lease."""
+    while _abandoned:
+        left = EmbeddingJob.objects.filter(lease_token=_abandoned[-1])
+        left.update(next_attempt_at=Now(), lease_token=None)
+        _abandoned.pop()
 
 
 def _work(claims: Sequence[Claim], *, space: EmbeddingSpace, token: uuid.UUID) -> None:

@@ -31,6 +31,17 @@ def embed_pending() -> int:
     Safe to run twice, and beside others. While it runs it holds the hint, so that nobody sends another; what was
     stored between its last look and its letting go is seen by the look after that.
     """
+    try:
+        taken = _embed_for_a_while()
+    finally:
+        # Of a task that fails too, for the database is away: else nobody would be woken before the hint's time is over.
+        caching.drop_hint()
+    if jobs.workable():
+        hint()
+    return taken
+
+
+def _embed_for_a_while() -> int:
     started = idle_since = time.monotonic()
     taken, called = 0, False
     while idle_since + LINGER_SECONDS > time.monotonic() and started + WORK_SECONDS > time.monotonic():
@@ -42,9 +53,6 @@ def embed_pending() -> int:
         elif not lexicon.fold():
             time.sleep(POLL_SECONDS)
     lexicon.fold_all()
-    caching.drop_hint()
-    if jobs.workable():
-        hint()
     return taken
 
 
@@ -63,10 +71,11 @@ def sweep() -> None:
 
 @shared_task
 def take_over() -> None:
-    """Sent by a worker that starts: it does not wait for the sweep to find what a dead one left.
+    """Sent by a worker that begins to take tasks: it does not wait for the sweep to find what was left.
 
-    That one's hint still tells everybody that a worker is awake, for HINT_SECONDS; if others are, one hint more costs
-    little. What it had claimed waits for the end of its lease, because it may live.
+    A dead one's hint still tells everybody that a worker is awake, for HINT_SECONDS; if others are, one hint more costs
+    little. What was stored while Redis was away had no hint. What a dead one had claimed waits for the end of its
+    lease, because it may live.
     """
     caching.drop_hint()
     sweep()
@@ -118,7 +127,8 @@ def drain() -> int:
 def hint() -> None:
     """Wake a worker, unless one is awake. Never raises: what it misses, the sweeper finds."""
     if caching.first_hint():
-        _send()
+        if not _send():
+            caching.drop_hint()
     elif here := spans.here():
         caching.note_trace(here)
 
@@ -131,9 +141,12 @@ def _call_another(batch: int) -> bool:
     return True
 
 
-def _send() -> None:
+def _send() -> bool:
+    """Whether it could be sent."""
     try:
         embed_pending.apply_async(retry=False)
+        return True
     except (OperationalError, RedisError) as error:
         metrics.HINTS_LOST.inc()
         log.warning("embedding_hint_lost", error=type(error).__name__)
+        return False

@@ -3,7 +3,8 @@
 import os
 from typing import Any
 
-from celery import Celery, Task
+import structlog
+from celery import Celery, Task, bootsteps
 from celery.signals import (
     beat_init,
     before_task_publish,
@@ -12,11 +13,14 @@ from celery.signals import (
     task_postrun,
     task_prerun,
     worker_init,
-    worker_ready,
 )
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from memory_layer import metrics_server, task_runs
 from memory_layer.celery_settings import CELERY
+
+log = structlog.get_logger(__name__)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "memory_layer.settings")
 
@@ -39,10 +43,20 @@ def tell_metrics(**_: object) -> None:
     metrics_server.start()
 
 
-@worker_ready.connect
-def look_for_work(**_: object) -> None:
-    """Once it takes tasks. By name: the app is made before Django, and the tasks need it."""
-    app.send_task("memories.tasks.take_over", retry=False)
+class LooksForWork(bootsteps.StartStopStep):
+    """A worker that begins to take tasks, at its start and after each loss of Redis, looks for what was left."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, consumer: Any) -> None:
+        """By name: the app is made before Django, and the tasks need it."""
+        try:
+            consumer.app.send_task("memories.tasks.take_over")
+        except (OperationalError, RedisError) as error:  # gone again; beat's sweep comes anyway
+            log.warning("take_over_lost", error=type(error).__name__)
+
+
+app.steps["consumer"].add(LooksForWork)
 
 
 @before_task_publish.connect

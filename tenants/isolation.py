@@ -279,4 +279,6 @@ def _execute(session: "psycopg.Connection[Any]", sql: bytes) -> None:
     """By libpq itself: a cursor of psycopg takes five times as long, and would begin a transaction of its own."""
     result = session.pgconn.exec_(sql)
     if result.status != ExecStatus.COMMAND_OK:
-        raise error_from_result(result, session.info.encoding)
+        error = error_from_result(result, session.info.encoding)
+        # Without a code it is libpq's own: the connection is lost, which it may not have noticed otherwise yet.
+        raise error if error.sqlstate else psycopg.OperationalError(str(error))

@@ -62,6 +62,9 @@ def worker(monkeypatch) -> Iterator[None]:
     """In a thread; hints are sent for real, past the fixture that collects them."""
     hint = tasks.embed_pending
     monkeypatch.setattr(hint, "apply_async", MethodType(Task.apply_async, hint))
+    monkeypatch.setitem(
+        app.steps, "consumer", set()
+    )  # what a worker looks for at its start is no part of these traces
     app.control.purge()
     app.amqp.queues.select_add("embed")
     handlers = logging.getLogger().handlers[:]

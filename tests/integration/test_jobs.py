@@ -4,14 +4,12 @@ import threading
 import uuid
 
 import pytest
-from celery.signals import worker_ready
 from django.db import connection
 from django.db.models.functions import Now
 
 from memories import caching, ingest, jobs, tasks, whole_messages
 from memories.embeddings import EmbeddingError, Fault, embed
 from memories.models import EmbeddingJob, EmbeddingSpace, Message, MessageEmbedding
-from memory_layer.celery import app
 from tests.factories import remember
 
 
@@ -174,20 +172,6 @@ def test_the_sweeper_hints_only_when_something_is_due(acme, hints):
     remember(acme, "one")
     tasks.sweep()
     assert len(hints) == 1
-
-
-def test_a_worker_that_starts_looks_for_what_a_dead_one_left(acme, hints, monkeypatch):
-    """The dead one's hint says for seconds that a worker is awake, and its own task comes back after minutes."""
-    caching.hold_hint()
-    remember(acme, "one")
-    assert hints == []
-    sent = []
-    monkeypatch.setattr(app, "send_task", lambda name, **_: sent.append(app.tasks[name]))
-    worker_ready.send(sender=app)
-    [task] = sent
-    task()
-    assert len(hints) == 1
-    assert caching.first_hint(), "the next message need not wait for the sweep either"
 
 
 def test_a_task_embeds_what_comes_while_it_lingers(acme, monkeypatch):

@@ -3,12 +3,15 @@
 import logging
 import re
 
+import psycopg
 import pytest
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection
 
 from memories import ingest, search
+from memory_layer.embedded import postgres
 from memory_layer.problems import flatten
 from tests.answers import problem_of
+from tests.databases import url_of
 
 HELLO = {"conversation_id": "conv-1", "role": "user", "content": "hello"}
 MARKER = "xylophone-7391"
@@ -77,6 +80,23 @@ def test_a_database_that_is_away_is_503_with_a_time_to_try_again(bot, monkeypatc
     assert "try again" in problem_of(answer, 503)["detail"]
     assert int(answer["Retry-After"]) > 0
     assert MARKER not in caplog.text + answer.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_is_lost_at_the_last_moment_is_503_too(bot, monkeypatch):
+    """When the search is done, and only its transaction has to be ended."""
+    with_messages = search._with_messages
+
+    def then_cut(*args):
+        found = with_messages(*args)
+        pid = connection.connection.info.backend_pid
+        with psycopg.connect(url_of(connection.settings_dict["NAME"], user=postgres.SUPERUSER)) as server:
+            server.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
+        return found
+
+    monkeypatch.setattr(search, "_with_messages", then_cut)
+    problem_of(bot.get("/v1/memory/search", query="tea"), 503)
+    connection.close()
 
 
 @pytest.mark.parametrize(
