@@ -17,13 +17,14 @@ from celery.signals import (
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from memory_layer import metrics_server, task_runs
+from memory_layer import broker, metrics_server, task_runs
 from memory_layer.celery_settings import CELERY
 
 log = structlog.get_logger(__name__)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "memory_layer.settings")
 
+broker.use()
 app = Celery("memory_layer")
 app.conf.update(CELERY)
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -3,6 +3,7 @@
 import pytest
 from kombu import Connection
 
+from memory_layer import broker
 from memory_layer.celery_settings import CELERY, VISIBILITY_TIMEOUT_SECONDS, broker_url
 
 
@@ -42,6 +43,17 @@ def _channel(connection):
     channel = channel_class.__new__(channel_class)
     channel.connection = connection.transport
     return channel
+
+
+def test_a_connection_that_was_closed_is_an_error_that_celery_expects():
+    """Any other ends the worker, if Redis goes while a task runs."""
+    broker.use()
+    with Connection("redis+socket:///run/redis.sock?virtual_host=0") as connection:
+        channel = _channel(connection)
+        assert channel._connparams()["path"] == "/run/redis.sock"
+        channel.connection.client = None
+        with pytest.raises(connection.connection_errors):
+            channel._connparams()
 
 
 def test_a_task_is_delivered_again_only_after_its_time_limit():

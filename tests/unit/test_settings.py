@@ -40,8 +40,8 @@ def test_a_wrong_variable_stops_the_start_with_a_sentence_and_no_traceback():
 def test_the_worker_has_as_many_processes_as_a_file_says(tmp_path):
     said = tmp_path / "processes"
     said.write_text("3\n")
-    report = python("-m", "celery", "-A", "memory_layer", "report", MEMORY_WORKER_CONCURRENCY_FILE=str(said))
-    assert "\nworker_concurrency: 3\n" in report.stdout, report.stderr
+    asked = "from memory_layer.celery import app; print(app.conf.worker_concurrency)"
+    assert python("-c", asked, MEMORY_WORKER_CONCURRENCY_FILE=str(said)).stdout == "3\n"
     assert "--concurrency" not in services.worker({}, tmp_path).command
 
 
