@@ -7,6 +7,8 @@ PY := $(VENV)/bin/python
 RUN_LOCKS := requirements/base.txt requirements/embedded.txt requirements/local.txt
 DEV_LOCKS := requirements/dev.txt
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes
+# As tests/handing_out.py has it; with servers of one's own, one process.
+SIDE_BY_SIDE := $(if $(MEMORY_DATABASE_URL)$(MEMORY_REDIS_URL),,-n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder -q)
 SETS := base embedded local tracing dev
 
 # An environment whose Python is gone (upgraded, moved) is none: forget what was installed in it.
@@ -23,8 +25,8 @@ help: ## this list
 run: $(VENV)/.run ## install, start the embedded servers, serve on http://localhost:8000 (PORT, MEMORY_*)
 	@exec $(PY) -m memory_layer.embedded run
 
-test: $(VENV)/.dev ## install, run all tests against embedded servers (ARGS="-k search")
-	@$(PY) -m pytest $(ARGS)
+test: $(VENV)/.dev ## install, run all tests against embedded servers, a process for each core (ARGS="-k search": in one)
+	@$(PY) -m pytest $(or $(ARGS),$(SIDE_BY_SIDE))
 
 bench: $(VENV)/.dev ## speed, cost, load, full answers, ingest, retention, limits of a whole running stack (PARTS="cost load", PLANS=file)
 	@$(PY) -m tests.benchmarks $(PARTS) $(PLANS:%=--plans %)

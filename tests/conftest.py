@@ -200,9 +200,10 @@ def root(db) -> Client:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """A whole `make run`, shared: a start takes seconds. Each test asks for `up()` itself, so they run in any order.
+    """A whole `make run` from nothing, shared: a start takes seconds. Each test asks for `up()` itself, so they
+    run in any order.
 
     The short lease lets the jobs of a killed worker be taken over while a test waits.
     """
-    with running_stack(MEMORY_EMBEDDING_LEASE_SECONDS="5") as stack:
+    with running_stack(first_start=True, MEMORY_EMBEDDING_LEASE_SECONDS="5") as stack:
         yield stack

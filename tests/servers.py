@@ -1,8 +1,8 @@
-"""Pytest plugin: throw-away PostgreSQL and Redis for the whole test run.
+"""Pytest plugin: throw-away PostgreSQL and Redis for each process that runs tests.
 
 Loaded with `-p tests.servers`, so that its wrapper runs before pytest-django reads the settings, which name
 the servers. With MEMORY_DATABASE_URL and MEMORY_REDIS_URL set, those servers are used and nothing is
-started.
+started. Side by side (`-n 2`) tests empty Redis and kill servers under each other: so each process has its own.
 """
 
 import atexit
@@ -25,11 +25,15 @@ _SETTINGS = {
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_load_initial_conftests() -> Generator[None, None, None]:
-    """A wrapper runs before pytest-django's own hook. Workers of pytest-xdist inherit the URLs."""
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
+    """A wrapper runs before pytest-django's own hook."""
     _forget("MEMORY_", keep=_URLS)  # a developer's own settings are not what the tests are about
     os.environ.update(_SETTINGS)
-    if not all(os.environ.get(name) for name in _URLS):
+    given = [name for name in _URLS if os.environ.get(name)]
+    hands_out = bool(early_config.known_args_namespace.numprocesses) and "PYTEST_XDIST_WORKER" not in os.environ
+    if hands_out and given:
+        raise pytest.UsageError(f"{' and '.join(given)} name servers for one process: run without -n.")
+    if not hands_out and len(given) < len(_URLS):
         try:
             _start()
         except EmbeddedError as error:

@@ -18,17 +18,19 @@ import psycopg
 
 from memory_layer.embedded.binaries import postgres_bin
 from memory_layer.embedded.joining import join
+from tests.migrated import copy_cluster
 
 # libpq's options of a connection that reaches all tenants' rows; the login itself reaches none.
 BEYOND = "-c role=memory_worker"
 ROOT = Path(__file__).parents[1]
+DATA = "the data"
 
 
 class Stack:
     """`python -m memory_layer.embedded run`, seen from outside: its output, its address, its processes."""
 
     def __init__(self, home: Path, port: int, **settings: str) -> None:
-        self.data_dir = home / "the data"
+        self.data_dir = home / DATA
         self.output = home / "output.txt"
         self.port = port
         self.settings = settings
@@ -161,10 +163,15 @@ def _parents() -> dict[int, int]:
 
 
 @contextmanager
-def running_stack(**settings: str) -> Iterator[Stack]:
-    """A stack with empty data, in a path with a space, its wanted port taken; removed at the end."""
+def running_stack(*, first_start: bool = False, **settings: str) -> Iterator[Stack]:
+    """A stack with empty tables, in a path with a space, its wanted port taken; removed at the end.
+
+    `first_start`: from nothing, initdb and all migrations included; else from a copy of a migrated cluster.
+    """
     home = Path(tempfile.mkdtemp(prefix="make run "))
     home.chmod(0o711)  # root's PostgreSQL runs as nobody and must pass
+    if not (first_start or "MEMORY_DATABASE_URL" in settings):
+        copy_cluster(home / DATA)
     with stack_in(home, **settings) as stack:
         yield stack
     shutil.rmtree(home)
