@@ -56,7 +56,7 @@ def total(terms: dict[str, Any]) -> float:
     return sum(term["weight"] * (term["value"] or 0) for term in terms.values())
 
 
-@pytest.mark.parametrize("asked", SEARCHES, ids=str)
+@pytest.mark.parametrize("asked", SEARCHES, ids=" ".join)
 def test_every_verdict_agrees_with_the_answer(bot, memory, asked):
     hits = bot.post("/v1/memory/search", asked).json()["results"]
     ranks = {hit["id"]: rank for rank, hit in enumerate(hits, start=1)}
