@@ -8,7 +8,7 @@ RUN_LOCKS := requirements/base.txt requirements/embedded.txt requirements/local.
 DEV_LOCKS := requirements/dev.txt
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes
 # As tests/handing_out.py has it; with servers of one's own, one process.
-SIDE_BY_SIDE := $(if $(MEMORY_DATABASE_URL)$(MEMORY_REDIS_URL),,-n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder -q)
+SIDE_BY_SIDE := $(if $(MEMORY_DATABASE_URL)$(MEMORY_REDIS_URL),,-n logical --maxprocesses 4 -q)
 SETS := base embedded local tracing dev
 
 # An environment whose Python is gone (upgraded, moved) is none: forget what was installed in it.

@@ -16,8 +16,6 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
-pytestmark = pytest.mark.xdist_group("migrations")  # their SQL is made once
-
 APPS = ("tenants", "memories", "retention", "memory_layer")
 # Of squawk's rules, what is no question of waiting or of the code that still runs while tables change.
 OTHER_TASTES = (

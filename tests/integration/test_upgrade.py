@@ -15,8 +15,6 @@ from tests import first_release
 from tests.conftest import Api
 from tests.databases import fresh_database
 
-pytestmark = pytest.mark.xdist_group("upgrade")  # one for all
-
 
 @contextmanager
 def using(url: str, blocker) -> Iterator[None]:

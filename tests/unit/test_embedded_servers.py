@@ -19,8 +19,6 @@ from memory_layer.embedded.binaries import postgres_bin
 from memory_layer.embedded.errors import EmbeddedError
 from memory_layer.embedded.servers import Servers, cluster_place, start_servers
 
-pytestmark = pytest.mark.xdist_group("embedded servers")  # started once
-
 
 @pytest.fixture(scope="module")
 def data_dir() -> Iterator[Path]:
