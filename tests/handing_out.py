@@ -3,7 +3,7 @@
 One by one, in pytest-django's order: those that commit come behind those that need the rows of the migrations. What
 shares something dear stays together, and whole installations come first: they take longest.
 
-pytest-xdist's own groups (`--dist loadgroup`) do nothing under pytest 9.2, and append their names to those of the tests.
+pytest-xdist's own groups (`--dist loadgroup`) do nothing under pytest 9.2, and would append their names to the tests'.
 """
 
 from collections.abc import Generator
