@@ -60,6 +60,7 @@ def run(count: int, asked: int) -> str:
         "MEMORY_API_KEYS": os.environ[KEY],
         "MEMORY_SECRET_KEY": secrets.token_urlsafe(50),
         "MEMORY_SEARCH_CACHE_SECONDS": "0",
+        "MEMORY_WEB_WORKERS": "1",
     }
     with tempfile.TemporaryDirectory(prefix="drill-") as folder:
         dump, roles = Path(folder) / "memory.dump", Path(folder) / "roles.sql"

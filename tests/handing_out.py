@@ -15,34 +15,39 @@ from xdist.scheduler import LoadScopeScheduling
 
 # The tests of the fixture `stack`, in whatever file: one installation serves them all.
 ON_THE_SHARED_STACK = {
-    "test_admin_flows",
-    "test_admin_pages",
-    "test_chaos",
-    "test_erasures",
-    "test_metrics",
-    "test_retention_kills",
-    "test_run_serves",
-    "test_run_stops",
-    "test_worker_kills",
+    "e2e/test_admin_flows.py",
+    "e2e/test_admin_pages.py",
+    "e2e/test_metrics.py",
+    "e2e/test_run_serves.py",
+    "e2e/test_run_stops.py",
+    "faults/test_chaos.py",
+    "faults/test_erasures.py",
+    "faults/test_retention_kills.py",
+    "faults/test_worker_kills.py",
 }
 # Beside those of whole installations, what makes something once for all its tests.
-AS_A_WHOLE = {"test_architecture", "test_embedded_servers", "test_migrations", "test_upgrade"}
+AS_A_WHOLE = {
+    "integration/test_migrations.py",
+    "integration/test_upgrade.py",
+    "unit/test_architecture.py",
+    "unit/test_embedded_servers.py",
+}
 INSTALLATIONS = {"e2e", "faults"}
 
 
 def group_of(test: str) -> str:
     """The name of what one process runs as a whole, for a test's name."""
-    path = PurePosixPath(test.partition("::")[0])
-    if path.stem in ON_THE_SHARED_STACK:
+    folder, file = PurePosixPath(test.partition("::")[0]).parts[-2:]
+    place = f"{folder}/{file}"
+    if place in ON_THE_SHARED_STACK:
         return "stack"
-    return str(path) if path.parent.name in INSTALLATIONS or path.stem in AS_A_WHOLE else test
+    return place if folder in INSTALLATIONS or place in AS_A_WHOLE else test
 
 
-def place_of(test: str) -> int:
-    """The shared stack first, as it is the longest; then the other installations."""
-    if group_of(test) == "stack":
-        return 0
-    return 1 if PurePosixPath(test.partition("::")[0]).parent.name in INSTALLATIONS else 2
+def turn_of(test: str) -> int:
+    """The shared stack first, as it takes longest; then the other installations."""
+    group = group_of(test)
+    return 0 if group == "stack" else 1 if group.partition("/")[0] in INSTALLATIONS else 2
 
 
 class Scheduling(LoadScopeScheduling):
@@ -62,8 +67,5 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
     """After all others have sorted."""
     yield
-    for item in items:
-        if ("stack" in getattr(item, "fixturenames", ())) != (group_of(item.nodeid) == "stack"):
-            raise pytest.UsageError(f"{item.nodeid}: ON_THE_SHARED_STACK says otherwise")
     if items and hasattr(items[0].config, "workerinput"):
-        items.sort(key=lambda item: place_of(item.nodeid))
+        items.sort(key=lambda item: turn_of(item.nodeid))

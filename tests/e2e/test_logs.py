@@ -56,6 +56,7 @@ def test_all_of_it(httpserver: HTTPServer) -> None:
         "MEMORY_EMBEDDING_API_KEY": PROVIDER_KEY,
         "MEMORY_LOG_LEVEL": "DEBUG",
         "CELERY_QUIET": "true",
+        "MEMORY_WEB_WORKERS": "1",
     }
     query = urllib.parse.urlencode({"tenant_id": "acme", "query": MARK})
     said = {"tenant_id": "acme", "conversation_id": MARK, "role": "user", "content": MARK}

@@ -99,6 +99,8 @@ class Web:
 
     def start(self) -> None:
         self.process = self.box.start("web")
+
+    def until_well(self) -> None:
         assert self.box.probe("web") == "web: well"
 
     def replace(self) -> None:
@@ -108,6 +110,7 @@ class Web:
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(30) == 0
         self.start()
+        self.until_well()
 
 
 @pytest.fixture
@@ -116,6 +119,8 @@ def webs(tmp_path) -> Iterator[list[Web]]:
         webs = [Web(box, "a"), Web(box, "b")]
         for web in webs:
             web.start()
+        for web in webs:
+            web.until_well()
         yield webs
         for web in webs:
             web.process.kill()

@@ -12,8 +12,11 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def test_sigterm_stops_everything_in_order(stack: Stack) -> None:
+def test_sigterm_stops_everything_in_order_and_messages_outlive_it(stack: Stack) -> None:
     stack.up()
+    stored = stack.post(
+        "/v1/messages", tenant_id="e2e", conversation_id="c", role="user", content="kept for good"
+    )
     family = stack.family()
     sockets = Path(stack.noted()["sockets"])
     assert stack.process
@@ -23,6 +26,9 @@ def test_sigterm_stops_everything_in_order(stack: Stack) -> None:
     assert stack.cluster_state() == "shut down"
     assert not sockets.exists()
     assert stack.said().endswith("Stopped\n")
+    stack.up()
+    found = stack.get("/v1/memory/search?tenant_id=e2e&query=kept")["results"]
+    assert [hit["id"] for hit in found] == [stored["id"]]
 
 
 def test_after_a_kill_nothing_lives_on_and_the_data_are_whole(stack: Stack) -> None:
@@ -38,16 +44,3 @@ def test_after_a_kill_nothing_lives_on_and_the_data_are_whole(stack: Stack) -> N
     stack.up()
     assert (stack.data_dir / "secret-key").read_text() == key
     assert "first password in" in stack.said()
-
-
-def test_messages_outlive_a_restart(stack: Stack) -> None:
-    stack.up()
-    stored = stack.post(
-        "/v1/messages", tenant_id="e2e", conversation_id="c", role="user", content="kept for good"
-    )
-    assert stack.process
-    stack.process.terminate()
-    assert stack.process.wait(30) == 0
-    stack.up()
-    found = stack.get("/v1/memory/search?tenant_id=e2e&query=kept")["results"]
-    assert [hit["id"] for hit in found] == [stored["id"]]

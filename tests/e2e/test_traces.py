@@ -46,6 +46,7 @@ def test_ingest_and_search_arrive_at_the_collector(httpserver: HTTPServer) -> No
     collector = Collector(httpserver)
     settings = {
         "MEMORY_TRACING": "true",
+        "MEMORY_WEB_WORKERS": "1",
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
         "OTEL_EXPORTER_OTLP_COMPRESSION": "none",
         "OTEL_BSP_SCHEDULE_DELAY": "200",

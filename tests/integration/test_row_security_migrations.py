@@ -16,6 +16,12 @@ from tests.stack import ROOT
 BEFORE = [("retention", "0001"), ("memories", "0012"), ("tenants", "0009")]
 # The first one leaves the login without rights in the schema but to make tables.
 GRANT_CREATE = "GRANT CREATE ON SCHEMA public TO {}"
+MANAGE = """
+import sys
+from django.core.management import execute_from_command_line
+for command in sys.argv[1:]:
+    execute_from_command_line(["manage.py", *command.split()])
+"""
 CLOSED = "SELECT count(*) FROM pg_class WHERE relrowsecurity AND relforcerowsecurity"
 
 
@@ -41,11 +47,11 @@ def administer(name: str, *statements: str) -> None:
             connection.execute(statement)
 
 
-def manage(url: str, *words: str) -> str:
-    """What a management command prints, whatever comes of it."""
+def manage(url: str, *commands: str) -> str:
+    """What management commands print, one after the other, whatever comes of them. A process starts in a second."""
     environ = os.environ | {"MEMORY_DATABASE_URL": url}
     done = subprocess.run(
-        [sys.executable, "manage.py", *words], cwd=ROOT, env=environ, capture_output=True, text=True
+        [sys.executable, "-c", MANAGE, *commands], cwd=ROOT, env=environ, capture_output=True, text=True
     )
     return done.stdout + done.stderr
 
@@ -70,10 +76,11 @@ def test_a_login_that_may_grant_nothing_is_told_what_it_needs(db):
         views = asked_for(manage(url, "migrate"))
         assert views == ["GRANT CREATE ON SCHEMA public TO memory_worker"]
         administer(login, *views)
-        assert "retention.0002_isolation... OK" in manage(url, "migrate")
-        assert "no issues" in manage(url, "check", "--database", "default")
+        said = manage(url, "migrate", "check --database default", "create_tenant acme")
+        assert "retention.0002_isolation... OK" in said
+        assert "no issues" in said
+        assert "acme" in said
         assert rows_of(url, CLOSED)[0][0] >= 24
-        assert "acme" in manage(url, "create_tenant", "acme")
         assert rows_of(url, "SELECT name FROM tenants_tenant") == [("acme",)]
         with psycopg.connect(url) as connection:  # the owner of the tables
             assert connection.execute("SELECT name FROM tenants_tenant").fetchall() == []
@@ -83,16 +90,13 @@ def test_a_login_that_may_grant_nothing_is_told_what_it_needs(db):
 def test_there_and_back(db):
     with database(owner=True) as (url, login):
         administer(login, f"GRANT memory_web, memory_worker TO {login} WITH INHERIT FALSE, SET TRUE")
-        manage(url, "migrate")
+        manage(url, "migrate", "create_tenant acme")
         assert rows_of(url, CLOSED)[0][0] >= 24
-        manage(url, "create_tenant", "acme")
-        for app, number in BEFORE:
-            assert "Traceback" not in manage(url, "migrate", app, number)
+        assert "Traceback" not in manage(url, *(f"migrate {app} {number}" for app, number in BEFORE))
         assert rows_of(url, CLOSED) == [(0,)]
         assert rows_of(url, "SELECT count(*) FROM pg_policies") == [(0,)]
         assert rows_of(url, "SELECT count(*) FROM pg_views WHERE schemaname = 'public'") == [(0,)]
         assert rows_of(url, "SELECT name FROM tenants_tenant") == [("acme",)]
-        manage(url, "migrate")
+        assert "no issues" in manage(url, "migrate", "check --database default")
         assert rows_of(url, CLOSED)[0][0] >= 24
         assert rows_of(url, "SELECT has_schema_privilege('memory_worker', 'public', 'CREATE')") == [(False,)]
-        assert "no issues" in manage(url, "check", "--database", "default")
