@@ -30,7 +30,8 @@ def _migrated() -> Path:
     home = Path(tempfile.mkdtemp(prefix="migrated "))
     _let_pass(home)
     atexit.register(shutil.rmtree, home, ignore_errors=True)
-    servers = start_servers(home, durable=True, with_redis=False)  # stopped in order: a copy has nothing to replay
+    # Durable ones are stopped in order: a copy has nothing to replay.
+    servers = start_servers(home, durable=True, with_redis=False)
     try:
         environ = os.environ | {
             "MEMORY_DATABASE_URL": servers.database_url,

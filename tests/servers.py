@@ -30,7 +30,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     _forget("MEMORY_", keep=_URLS)  # a developer's own settings are not what the tests are about
     os.environ.update(_SETTINGS)
     given = [name for name in _URLS if os.environ.get(name)]
-    hands_out = bool(early_config.known_args_namespace.numprocesses) and "PYTEST_XDIST_WORKER" not in os.environ
+    is_handed_tests = "PYTEST_XDIST_WORKER" in os.environ
+    hands_out = bool(early_config.known_args_namespace.numprocesses) and not is_handed_tests
     if hands_out and given:
         raise pytest.UsageError(f"{' and '.join(given)} name servers for one process: run without -n.")
     if not hands_out and len(given) < len(_URLS):
