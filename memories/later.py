@@ -4,27 +4,48 @@ A process that dies loses what waited in it.
 """
 
 import threading
+import time
 from collections.abc import Callable
+
+import structlog
+
+log = structlog.get_logger(__name__)
 
 
 class Later:
-    """Makes the call some seconds after the first `wake` since the last one."""
+    """Makes the call some seconds after the first `wake` since the last one.
+
+    Always in the same thread: Django keeps a client of Redis for each.
+    """
 
     def __init__(self, seconds: float, call: Callable[[], object]) -> None:
-        self._seconds, self._call, self._comes = seconds, call, False
+        self._seconds, self._call = seconds, call
+        self._comes = False
+        self._woken, self._lock = threading.Event(), threading.Lock()
+        self._thread: threading.Thread | None = None
 
     def wake(self) -> None:
         """Something waits, put there before. Two threads at once may cause two calls, of which one finds nothing."""
-        if not self._comes:
-            self._comes = True
-            self._start()
+        if self._comes and self._is_there():
+            return
+        self._comes = True
+        with self._lock:
+            if not self._is_there():
+                self._thread = threading.Thread(target=self._go_on, daemon=True)
+                self._thread.start()
+        self._woken.set()
 
-    def _start(self) -> None:
-        """In a thread that does not keep the process from ending."""
-        timer = threading.Timer(self._seconds, self._run)
-        timer.daemon = True
-        timer.start()
+    def _is_there(self) -> bool:
+        """Not before the first time, and not in a child after a fork."""
+        return self._thread is not None and self._thread.is_alive()
 
-    def _run(self) -> None:
-        self._comes = False  # first: what comes from now on may come too late for this call
-        self._call()
+    def _go_on(self) -> None:
+        """It does not keep the process from ending."""
+        while self._woken.wait():
+            self._woken.clear()
+            time.sleep(self._seconds)
+            self._comes = False  # first: what comes from now on may come too late for this call
+            try:
+                self._call()
+            except Exception as error:  # a thread that ends is missed by nobody
+                log.exception("left_undone", error=type(error).__name__)

@@ -1,7 +1,11 @@
 """Calls that requests leave for later."""
 
+import os
+import select
+import signal
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -46,14 +50,13 @@ def test_what_comes_while_the_call_is_made_gets_one_of_its_own():
     assert began.wait(10)
     began.clear()
     later.wake()
-    assert began.wait(10), "not lost because one was under way"
     goes_on.set()
+    assert began.wait(10), "not lost because one was under way"
     assert calls == [0, 1]
 
 
-def test_after_a_call_that_failed_the_next_comes(monkeypatch):
-    failures, calls = [], threading.Semaphore(0)
-    monkeypatch.setattr(threading, "excepthook", lambda failure: failures.append(failure.exc_type))
+def test_after_a_call_that_failed_the_next_comes():
+    calls = threading.Semaphore(0)
 
     def fail() -> None:
         calls.release()
@@ -63,7 +66,41 @@ def test_after_a_call_that_failed_the_next_comes(monkeypatch):
     for _ in range(2):
         later.wake()
         assert calls.acquire(timeout=10)
-    for thread in threading.enumerate():
-        if isinstance(thread, threading.Timer):
-            thread.join(10)
-    assert failures == [ValueError, ValueError]
+
+
+def test_all_calls_are_made_by_one_thread():
+    """Each has a client of Redis of its own, which is not to be made anew each time."""
+    threads, called = set(), threading.Semaphore(0)
+
+    def take() -> None:
+        threads.add(threading.current_thread())
+        called.release()
+
+    later = Later(0.0, take)
+    for _ in range(3):
+        later.wake()
+        assert called.acquire(timeout=10)
+    assert len(threads) == 1
+
+
+def test_a_child_of_a_fork_has_a_thread_of_its_own():
+    """Even if it was forked while a call was to come."""
+    read, write = os.pipe()
+    later = Later(0.0, lambda: os.write(write, b"x"))
+    later.wake()
+    assert os.read(read, 1) == b"x"
+    later._comes = True
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12: forking beside threads
+        child = os.fork()
+    if child == 0:
+        later.wake()
+        time.sleep(5)
+        os._exit(0)
+    try:
+        assert select.select([read], [], [], 4)[0], "the child's thread has called"
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(read)
+        os.close(write)
