@@ -30,14 +30,23 @@ def in_database(connection: psycopg.Connection[Any], texts: Iterable[str]) -> li
                 hits += any(mark in bytes(line).decode().lower() for mark in marks)
         if hits:
             found.append(table)
-    with connection.transaction(force_rollback=True):
-        cursor.execute("SET LOCAL ROLE NONE")
-        for (table,) in cursor.execute(_ISOLATED).fetchall():
-            cursor.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
-        samples = cursor.execute(_SAMPLES).fetchall()
     return found + [
-        f"samples of {name}" for name, text in samples if any(mark in text.lower() for mark in marks)
+        f"samples of {name}"
+        for name, text in _samples(connection)
+        if any(mark in text.lower() for mark in marks)
     ]
+
+
+def _samples(connection: psycopg.Connection[Any]) -> list[tuple[str, str]]:
+    """One table after the other: who locks several that are in use may come to a deadlock."""
+    cursor = psycopg.Cursor(connection)
+    samples = cursor.execute(_SAMPLES).fetchall()
+    for (table,) in cursor.execute(_ISOLATED).fetchall():
+        with connection.transaction(force_rollback=True):
+            cursor.execute("SET LOCAL ROLE NONE")
+            cursor.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
+            samples += cursor.execute(f"{_SAMPLES} AND tablename = %s", [table]).fetchall()
+    return samples
 
 
 def in_redis(client: "redis.Redis[bytes]", texts: Iterable[str]) -> list[str]:

@@ -155,7 +155,7 @@ def test_costs_are_summed_by_day(root, acme):
 
 def test_without_redis_it_opens_and_says_so(root, outage):
     with outage():
-        assert any("Redis does not answer" in each for each in notices(root))
+        assert any("Redis does not count" in each for each in notices(root))
 
 
 def test_support_sees_numbers_of_its_tenants_alone(enter, acme, globex):
