@@ -61,6 +61,8 @@ def _of_file(path: Path) -> TokenCounter:
     tokenizer: Any = Tokenizer.from_file(str(path))
     # Otherwise a "</s>" in somebody's message counts as one token, and as four for a model that takes it for text.
     tokenizer.encode_special_tokens = True
+    # It would remember 10,000 texts in each thread, as in `embeddings.local`.
+    tokenizer.model._resize_cache(0)
 
     def count(text: str) -> int:
         return len(tokenizer.encode(text, add_special_tokens=False).ids)

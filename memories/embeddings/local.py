@@ -8,9 +8,6 @@ from typing import Any
 from memories.embeddings.base import EmbeddingError, Fault, ProviderConfig, Vector
 
 DIMENSIONS = 256
-# Words whose pieces the tokenizer remembers, in each thread. Left at its 10,000, a busy thread takes 30 MB for it in a
-# quarter of an hour, and is no faster: 120 us a text.
-REMEMBERED_WORDS = 1000
 
 
 class LocalProvider:
@@ -25,8 +22,9 @@ class LocalProvider:
         encoder = _load(config.model)
         self._tokenizer, self._table = encoder.tokenizer, encoder.embedding
         self._tokenizer.no_padding()
-        # The library has no other door to it. A test sees that it is one.
-        self._tokenizer.model._resize_cache(REMEMBERED_WORDS)
+        # It would remember 10,000 whole texts and their pieces in each thread, 30 MB and more, and be no faster.
+        # The library has no other door to that. A test sees that it is one.
+        self._tokenizer.model._resize_cache(0)
 
     def embed(self, texts: Sequence[str]) -> list[Vector]:
         """One vector per text: the mean of its tokens' vectors.

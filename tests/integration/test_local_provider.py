@@ -1,7 +1,6 @@
 """The provider local: real vectors, offline."""
 
 import math
-from pathlib import Path
 from random import Random
 from threading import Thread
 
@@ -10,6 +9,7 @@ import pytest
 from memories.embeddings import EmbeddingError, checked, local
 from memories.embeddings.base import ProviderConfig
 from memories.embeddings.local import LocalProvider
+from tests import own_memory
 
 
 def config(**changes):
@@ -67,9 +67,9 @@ def test_another_model_is_refused():
         LocalProvider(config(model="no-such-model"))
 
 
-@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is read from /proc")
+@own_memory.readable
 def test_what_it_has_read_does_not_pile_up_in_its_threads():
-    """The library would remember the pieces of 10,000 words in each: 30 MB."""
+    """The library would remember the pieces of 10,000 texts in each: 30 MB and more."""
     provider, random = LocalProvider(config()), Random(1)
     texts = [" ".join(f"{random.getrandbits(40):x}" for _ in range(10)) for _ in range(2000)]
 
@@ -77,18 +77,10 @@ def test_what_it_has_read_does_not_pile_up_in_its_threads():
         for text in texts:
             provider.embed([text])
 
-    before = own_memory()
+    before = own_memory.megabytes()
     threads = [Thread(target=read) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert own_memory() - before < 20
-
-
-def own_memory() -> float:
-    """MB."""
-    [line] = [
-        line for line in Path("/proc/self/smaps_rollup").read_text().splitlines() if "Anonymous" in line
-    ]
-    return int(line.split()[1]) / 1024
+    assert own_memory.megabytes() - before < 20

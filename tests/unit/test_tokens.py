@@ -1,6 +1,7 @@
 """Counting tokens: the local tokenizer exactly, the estimate on the safe side of it for ordinary text."""
 
 import importlib
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from memories import tokens
 from memories.tokens import ESTIMATE, estimated, token_counter
+from tests import own_memory
 
 ORDINARY = [
     "My sister Mia moved to Lisbon last spring, and she hasn't looked back since.",
@@ -35,6 +37,17 @@ def test_it_works():
     assert counter.count("My sister Mia moved to Lisbon last spring") == 10
     assert not ESTIMATE.exact
     assert estimated("Mia moved") == 3
+
+
+@own_memory.readable
+def test_what_it_has_counted_does_not_pile_up():
+    """The library would remember the pieces of 10,000 texts in each thread."""
+    counter, random = token_counter(), Random(1)
+    counter.count("the first takes memory of its own")
+    before = own_memory.megabytes()
+    for _ in range(6000):
+        counter.count(" ".join(f"{random.getrandbits(40):x}" for _ in range(15)))
+    assert own_memory.megabytes() - before < 4
 
 
 @pytest.mark.parametrize("text", ORDINARY)
