@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -24,6 +25,7 @@ from tests.migrated import copy_cluster
 BEYOND = "-c role=memory_worker"
 ROOT = Path(__file__).parents[1]
 DATA = "the data"
+LOWEST_PORT, PORTS = 15_000, 15_000
 
 
 class Stack:
@@ -145,9 +147,22 @@ def alive(pids: set[int]) -> set[int]:
 
 def free_port() -> int:
     """One that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+    with bound() as listener:
         return int(listener.getsockname()[1])
+
+
+def bound() -> socket.socket:
+    """To a port below those that the system gives to whoever asks for any, or makes a connection.
+
+    Of these the next one, which a stack takes when its own is taken, may be gone before its web process listens.
+    """
+    while True:
+        listener = socket.socket()
+        try:
+            listener.bind(("127.0.0.1", LOWEST_PORT + secrets.randbelow(PORTS)))
+            return listener
+        except OSError:
+            listener.close()
 
 
 def _parents() -> dict[int, int]:
@@ -180,8 +195,7 @@ def running_stack(*, first_start: bool = False, **settings: str) -> Iterator[Sta
 @contextmanager
 def stack_in(home: Path, **settings: str) -> Iterator[Stack]:
     """The same in a directory of the caller's."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+    with bound() as listener:
         listener.listen(1)
         stack = Stack(home, listener.getsockname()[1], **settings)
         try:
