@@ -1,66 +1,20 @@
-"""Embedding jobs: claim a batch, embed it outside any transaction, store it or back off or bury.
+"""Embedding jobs: claim a batch, embed it outside any transaction, store it or back off or bury (`leases`)."""
 
-Invariants:
-- A job row exists from the commit of its message until its vector is stored. Only `finish` removes it.
-- Locks are taken in one order everywhere: message, then job, then embedding. Deleting a message locks it first
-  too, so it waits for a running `finish` and then takes the new vector along (ON DELETE CASCADE).
-- A vector is stored only by the worker whose lease token the job still carries: a worker that was too slow, or
-  whose text was edited meanwhile, stores nothing.
-- The vectors of a message, of its whole text and of its passages, are stored together or not at all.
-"""
-
-import random
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from itertools import islice
 
-import structlog
 from django.conf import settings
-from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
-from memories import caching, costs, metrics, stored_vectors
+from memories import caching, costs, leases, metrics
 from memories.embeddings import EmbeddingError, Fault, Vector, embed, resting
 from memories.embeddings.registry import is_remote
 from memories.embeddings.usage import metered
 from memories.models import EmbeddingJob, EmbeddingSpace
-from memories.passages import passages
 from memories.spaces import identity_of
 from tenants import spans
-
-log = structlog.get_logger(__name__)
-
-BACKOFF_BASE_SECONDS = 2.0
-BACKOFF_CAP_SECONDS = 300.0
-_ERROR_LENGTH = 500
-# So many jobs and tenants of a failed batch stand in its log line.
-_NAMED = 10
-# Of batches that this process has begun and could not end, most often because the database went away.
-_abandoned: list[uuid.UUID] = []
-
-
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """A job that this worker holds until its lease ends. `texts`: the whole text, then its passages if it is long."""
-
-    job_id: int
-    tenant_id: int
-    message_id: uuid.UUID
-    attempts: int
-    texts: tuple[str, ...]
-
-
-def embedded_text(name: str, content: str) -> str:
-    """What a message's vector is made of: the speaker's name helps to find who said it (docs/ranking.md)."""
-    return f"{name}: {content}" if name else content
-
-
-def embedded_texts(name: str, content: str) -> tuple[str, ...]:
-    """All texts of a message that get a vector: the whole, and the passages of a long one, each with the name."""
-    return tuple(embedded_text(name, text) for text in (content, *passages(content)))
 
 
 def run_batch() -> int:
@@ -70,28 +24,20 @@ def run_batch() -> int:
     breaker is open its jobs are left as they are: claiming them would rewrite the whole backlog at every interval.
     Raises nothing for a failing provider: the jobs then wait in their rows.
     """
-    _let_go()
+    leases.give_back()
     token = uuid.uuid4()
     for space, paused in _workable_spaces():
-        if claims := _claim(space_id=space.id, token=token, without=paused):
+        if claims := leases.claim(space_id=space.id, token=token, without=paused):
             try:
                 _work(claims, space=space, token=token)
             except BaseException:
-                _abandoned.append(token)
+                leases.abandon(token)
                 raise
             return len(claims)
     return 0
 
 
-def _let_go() -> None:
-    """Give back what this process had claimed and could not end, rather than wait for the end of its lease."""
-    while _abandoned:
-        left = EmbeddingJob.objects.filter(lease_token=_abandoned[-1])
-        left.update(next_attempt_at=Now(), lease_token=None)
-        _abandoned.pop()
-
-
-def _work(claims: Sequence[Claim], *, space: EmbeddingSpace, token: uuid.UUID) -> None:
+def _work(claims: Sequence[leases.Claim], *, space: EmbeddingSpace, token: uuid.UUID) -> None:
     """The span belongs to the trace of whoever woke the worker, and is linked to those who found it awake."""
     askers = caching.waiting_traces() if spans.recorder() else []
     with spans.span("embed messages", links=askers, messages=len(claims), space=space.id):
@@ -99,7 +45,7 @@ def _work(claims: Sequence[Claim], *, space: EmbeddingSpace, token: uuid.UUID) -
             for batch in _batches(claims):
                 _embed_and_store(batch, space=space, token=token)
         except EmbeddingError as error:
-            _put_off(claims, error, token=token)
+            leases.put_off(claims, error, token=token)
 
 
 def workable() -> bool:
@@ -115,7 +61,7 @@ def pull_in() -> int:
 
     Waits that a provider asks for may be longer. Those are its breaker's, which leaves due jobs alone.
     """
-    longest = max(settings.ENV.embedding_lease_seconds, BACKOFF_CAP_SECONDS)
+    longest = max(settings.ENV.embedding_lease_seconds, leases.BACKOFF_CAP_SECONDS)
     ahead = EmbeddingJob.objects.open().filter(next_attempt_at__gt=Now() + timedelta(seconds=longest))
     return ahead.update(next_attempt_at=Now(), lease_token=None)
 
@@ -133,9 +79,9 @@ def _workable_spaces() -> Iterator[tuple[EmbeddingSpace, list[int]]]:
             yield space, costs.over_budget() if is_remote(identity) else []
 
 
-def _batches(claims: Sequence[Claim]) -> Iterator[list[Claim]]:
+def _batches(claims: Sequence[leases.Claim]) -> Iterator[list[leases.Claim]]:
     """The claims in order, so many at once that their texts fill one batch: a long message has up to 32 of them."""
-    batch: list[Claim] = []
+    batch: list[leases.Claim] = []
     size = 0
     for claim in claims:
         if batch and size + len(claim.texts) > settings.ENV.embedding_batch_size:
@@ -146,7 +92,7 @@ def _batches(claims: Sequence[Claim]) -> Iterator[list[Claim]]:
     yield batch
 
 
-def _embed_and_store(claims: Sequence[Claim], *, space: EmbeddingSpace, token: uuid.UUID) -> None:
+def _embed_and_store(claims: Sequence[leases.Claim], *, space: EmbeddingSpace, token: uuid.UUID) -> None:
     """Embed the batch; where a text is refused, halve the batch until its message stands alone, and bury that.
 
     That costs at most 2 * log2(n) further calls for each refused text. Raises EmbeddingError for any other fault.
@@ -160,13 +106,13 @@ def _embed_and_store(claims: Sequence[Claim], *, space: EmbeddingSpace, token: u
         if error.fault is not Fault.TEXT:
             raise
         if len(claims) == 1:
-            _put_off(claims, error, token=token)
+            leases.put_off(claims, error, token=token)
             return
         middle = len(claims) // 2
         for half in (claims[:middle], claims[middle:]):
             _embed_and_store(half, space=space, token=token)
         return
-    stored = _finish(claims, vectors, space_id=space.id, token=token)
+    stored = leases.finish(claims, vectors, space_id=space.id, token=token)
     metrics.EMBEDDED.inc(stored)
     if is_remote(identity_of(space)):
         rows = [(claim.tenant_id, text) for claim in claims for text in claim.texts]
@@ -189,112 +135,3 @@ def _vectors(texts: Sequence[str], space: EmbeddingSpace, *, alone: bool) -> lis
             for half in (texts[:middle], texts[middle:])
             for vector in _vectors(half, space, alone=True)
         ]
-
-
-def _claim(*, space_id: int, token: uuid.UUID, without: Sequence[int] = ()) -> list[Claim]:
-    """Take due jobs under a lease. SKIP LOCKED lets several workers claim at once without waiting."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH due AS (
-                SELECT tenant_id, id FROM memories_embeddingjob
-                WHERE buried_at IS NULL AND next_attempt_at <= statement_timestamp() AND space_id = %s
-                  AND tenant_id <> ALL(%s::bigint[])
-                ORDER BY next_attempt_at LIMIT %s FOR UPDATE SKIP LOCKED
-            ), claimed AS (
-                UPDATE memories_embeddingjob job
-                SET lease_token = %s, attempts = LEAST(attempts + 1, 32767),
-                    next_attempt_at = statement_timestamp() + make_interval(secs => %s)
-                FROM due WHERE job.tenant_id = due.tenant_id AND job.id = due.id
-                RETURNING job.id, job.tenant_id, job.message_id, job.attempts
-            )
-            SELECT claimed.id, claimed.tenant_id, claimed.message_id, claimed.attempts, message.name, message.content
-            FROM claimed JOIN memories_message message
-              ON message.tenant_id = claimed.tenant_id AND message.id = claimed.message_id
-            """,
-            [
-                space_id,
-                list(without),
-                settings.ENV.embedding_batch_size,
-                token,
-                settings.ENV.embedding_lease_seconds,
-            ],
-        )
-        return [
-            Claim(
-                job_id=job,
-                tenant_id=tenant,
-                message_id=message,
-                attempts=tries,
-                texts=embedded_texts(name, content),
-            )
-            for job, tenant, message, tries, name, content in cursor.fetchall()
-        ]
-
-
-def _finish(claims: Sequence[Claim], vectors: Sequence[Vector], *, space_id: int, token: uuid.UUID) -> int:
-    """Store the vectors of the jobs that are still ours and remove those jobs; how many messages were stored.
-
-    `vectors` holds one for each text of each claim, in their order.
-    """
-    in_order = iter(vectors)
-    by_message = {
-        (claim.tenant_id, claim.message_id): list(islice(in_order, len(claim.texts))) for claim in claims
-    }
-    tenants, messages = [claim.tenant_id for claim in claims], [claim.message_id for claim in claims]
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT FROM memories_message WHERE (tenant_id, id) IN (SELECT * FROM unnest(%s::bigint[], %s::uuid[]))
-            ORDER BY tenant_id, id FOR KEY SHARE
-            """,
-            [tenants, messages],
-        )
-        cursor.execute(
-            """
-            DELETE FROM memories_embeddingjob
-            WHERE (tenant_id, id) IN (SELECT * FROM unnest(%s::bigint[], %s::bigint[])) AND lease_token = %s
-            RETURNING tenant_id, message_id
-            """,
-            [tenants, [claim.job_id for claim in claims], token],
-        )
-        ours = cursor.fetchall()
-        stored_vectors.replace({key: by_message[key] for key in ours}, space_id=space_id)
-        caching.forget_answers({tenant for tenant, _ in ours})
-    return len(ours)
-
-
-def _put_off(claims: Sequence[Claim], error: EmbeddingError, *, token: uuid.UUID) -> None:
-    """Back off, or bury a text that the provider refuses. Outages never bury anything, however long they last."""
-    buried = error.fault is Fault.TEXT
-    log.warning(
-        "embedding_failed",
-        fault=error.fault.value,
-        error=str(error)[:_ERROR_LENGTH],
-        jobs=len(claims),
-        job_ids=[claim.job_id for claim in claims[:_NAMED]],
-        tenants=sorted({claim.tenant_id for claim in claims})[:_NAMED],
-        buried=buried,
-    )
-    metrics.EMBEDDING_FAILURES.labels(error.fault.value).inc()
-    jobs = EmbeddingJob.objects.filter(lease_token=token, id__in=[claim.job_id for claim in claims])
-    jobs = jobs.filter(tenant_id__in={claim.tenant_id for claim in claims})
-    if buried:
-        jobs.update(buried_at=Now(), last_error=str(error)[:_ERROR_LENGTH], lease_token=None)
-        caching.forget_answers({claim.tenant_id for claim in claims})
-        return
-    wait = max(error.retry_after_seconds, _backoff_seconds(max(claim.attempts for claim in claims)))
-    jobs.update(
-        next_attempt_at=Now() + timedelta(seconds=wait),
-        last_error=str(error)[:_ERROR_LENGTH],
-        lease_token=None,
-    )
-
-
-def _backoff_seconds(attempts: int) -> float:
-    """Exponential back-off with full jitter: uniform in 0..min(cap, base * 2^(attempts - 1)).
-
-    Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
-    """
-    ceiling = min(BACKOFF_CAP_SECONDS, BACKOFF_BASE_SECONDS * 2 ** min(attempts - 1, 16))
-    return random.uniform(0, ceiling)  # noqa: S311 - spreads load, guards nothing

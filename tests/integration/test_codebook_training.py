@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from memories import codebooks, ingest, jobs, reembedding, tasks, training
+from memories import codebooks, ingest, jobs, leases, reembedding, tasks, training
 from memories.embeddings import Identity
 from memories.models import Centroid, EmbeddingSpace, MessageEmbedding
 from memories.spaces import forget_active_space
@@ -199,22 +199,22 @@ def test_a_worker_that_still_fills_the_old_buckets_keeps_their_centroids(acme, b
     old = codebooks.train(acme.id, space=space)
     [message] = remember(acme, "zebras in the zoo")
     token = uuid.uuid4()
-    claims = jobs._claim(space_id=space.id, token=token)
+    claims = leases.claim(space_id=space.id, token=token)
     began, go_on, retired = threading.Event(), threading.Event(), []
 
     def slow_worker() -> None:
-        replace = jobs.stored_vectors.replace
+        replace = leases.stored_vectors.replace
 
         def waiting(messages, *, space_id):
             replace(messages, space_id=space_id)
             began.set()
             assert go_on.wait(10)
 
-        jobs.stored_vectors.replace = waiting
+        leases.stored_vectors.replace = waiting
         try:
-            jobs._finish(claims, jobs.embed([claims[0].texts[0]]), space_id=space.id, token=token)
+            leases.finish(claims, jobs.embed([claims[0].texts[0]]), space_id=space.id, token=token)
         finally:
-            jobs.stored_vectors.replace = replace
+            leases.stored_vectors.replace = replace
             connection.close()
 
     def trainer() -> None:

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
-from memories import caching, ingest, jobs, tasks, whole_messages
+from memories import caching, ingest, jobs, leases, tasks, whole_messages
 from memories.embeddings import EmbeddingError, Fault, embed
 from memories.models import EmbeddingJob, EmbeddingSpace, Message, MessageEmbedding
 from tests.factories import remember
@@ -87,7 +87,7 @@ def test_a_refused_text_is_buried_alone(acme, monkeypatch):
 def test_a_claimed_job_is_left_alone_until_its_lease_ends(acme):
     remember(acme, "one")
     space = EmbeddingSpace.objects.get()
-    assert len(jobs._claim(space_id=space.id, token=uuid.uuid4())) == 1
+    assert len(leases.claim(space_id=space.id, token=uuid.uuid4())) == 1
     assert jobs.run_batch() == 0
     EmbeddingJob.objects.update(next_attempt_at=Now())  # the lease has run out: its worker died
     assert jobs.run_batch() == 1
@@ -97,10 +97,10 @@ def test_a_claimed_job_is_left_alone_until_its_lease_ends(acme):
 def test_a_worker_that_was_too_slow_stores_nothing(acme):
     remember(acme, "one")
     space, slow = EmbeddingSpace.objects.get(), uuid.uuid4()
-    claims = jobs._claim(space_id=space.id, token=slow)
+    claims = leases.claim(space_id=space.id, token=slow)
     EmbeddingJob.objects.update(next_attempt_at=Now())
-    jobs._claim(space_id=space.id, token=uuid.uuid4())  # somebody else has it now
-    assert jobs._finish(claims, [[0.0] * 256], space_id=space.id, token=slow) == 0
+    leases.claim(space_id=space.id, token=uuid.uuid4())  # somebody else has it now
+    assert leases.finish(claims, [[0.0] * 256], space_id=space.id, token=slow) == 0
     assert vectors_of(acme) == {}
     assert EmbeddingJob.objects.count() == 1
 
@@ -108,9 +108,9 @@ def test_a_worker_that_was_too_slow_stores_nothing(acme):
 def test_an_edit_in_flight_ends_with_the_new_text(acme):
     [message] = remember(acme, "the old text")
     space, token = EmbeddingSpace.objects.get(), uuid.uuid4()
-    claims = jobs._claim(space_id=space.id, token=token)
+    claims = leases.claim(space_id=space.id, token=token)
     ingest.edit(tenant=acme, message_id=message.id, changes={"content": "a new text"})
-    assert jobs._finish(claims, embed(["the old text"]), space_id=space.id, token=token) == 0
+    assert leases.finish(claims, embed(["the old text"]), space_id=space.id, token=token) == 0
     tasks.drain()
     assert vectors_of(acme)[message.id] == pytest.approx(embed(["a new text"])[0], abs=1e-3)
 
@@ -142,9 +142,9 @@ def test_an_edited_text_that_is_refused_is_found_by_its_words_alone(acme, bot, m
 def test_a_message_deleted_in_flight_stays_deleted(acme):
     [message] = remember(acme, "one")
     space, token = EmbeddingSpace.objects.get(), uuid.uuid4()
-    claims = jobs._claim(space_id=space.id, token=token)
+    claims = leases.claim(space_id=space.id, token=token)
     assert ingest.delete(tenant=acme, message_id=message.id)
-    assert jobs._finish(claims, [[0.0] * 256], space_id=space.id, token=token) == 0
+    assert leases.finish(claims, [[0.0] * 256], space_id=space.id, token=token) == 0
     assert vectors_of(acme) == {}
 
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import OperationalError
 from redis.exceptions import RedisError
 
-from memories import caching, jobs, tasks
+from memories import caching, jobs, leases, tasks
 from memories.models import EmbeddingJob, MessageEmbedding
 from memory_layer.celery import LooksForWork, app
 from tests.factories import remember
@@ -23,13 +23,13 @@ def test_what_was_claimed_when_the_database_went_away_is_given_back_at_once(acme
     """Its process lives, and knows that nobody works at it."""
     remember(acme, "one")
     with monkeypatch.context() as away:
-        away.setattr(jobs, "_finish", raising(OperationalError))
+        away.setattr(leases, "finish", raising(OperationalError))
         with pytest.raises(OperationalError):
             jobs.run_batch()
     assert not EmbeddingJob.objects.due().exists()
     assert jobs.run_batch() == 1
     assert MessageEmbedding.objects.count() == 1
-    assert jobs._abandoned == []
+    assert leases._abandoned == []
 
 
 def test_a_worker_that_starts_looks_for_what_a_dead_one_left(acme, hints, monkeypatch):

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import connection
 
-from memories import jobs, quotas, recount
+from memories import leases, quotas, recount
 from memories.models import EmbeddingSpace
 from tenants.models import Tenant
 from tests.fake_provider import unit_vector_of
@@ -96,7 +96,7 @@ def rows(sql: str, params: Any = ()) -> list[tuple[Any, ...]]:
 def _vectors_are_of_their_texts() -> None:
     """A message has the vectors of the text that it has now, all of them and no others, or none yet."""
     for name, content, dimensions, vectors in rows(_VECTORS):
-        texts = jobs.embedded_texts(name, content)
+        texts = leases.embedded_texts(name, content)
         assert len(vectors) == len(texts), content
         for text, vector in zip(texts, vectors, strict=True):
             stored = [float(number) for number in vector.strip("[]").split(",")]
