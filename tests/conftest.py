@@ -93,6 +93,16 @@ def _fresh_cache():
 
 
 @pytest.fixture
+def configure(settings) -> Callable[..., None]:
+    """configure(embedding_provider="openai"): the environment with that in it."""
+
+    def change(**values: Any) -> None:
+        settings.ENV = settings.ENV.model_copy(update=values)
+
+    return change
+
+
+@pytest.fixture
 def redis_client():
     """Redis as it is behind the cache."""
     return cache._cache.get_client()

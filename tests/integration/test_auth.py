@@ -21,16 +21,6 @@ HELLO = {"conversation_id": "conv-1", "role": "user", "content": "hello"}
 MESSAGES = "/v1/messages"
 
 
-@pytest.fixture
-def configure(settings):
-    """configure(open_access=True): the environment with that in it."""
-
-    def change(**values):
-        settings.ENV = settings.ENV.model_copy(update=values)
-
-    return change
-
-
 def bearer(key: str, path: str = MESSAGES):
     return Api().client.get(path, HTTP_AUTHORIZATION=f"Bearer {key}")
 

@@ -14,16 +14,6 @@ from memory_layer.checks import check_open_access
 from tests.factories import remember
 
 
-@pytest.fixture
-def configure(settings):
-    """configure(embedding_provider="openai"): the environment with that in it."""
-
-    def change(**values):
-        settings.ENV = settings.ENV.model_copy(update=values)
-
-    return change
-
-
 def ids(messages) -> list[str]:
     return [message.id for message in messages]
 

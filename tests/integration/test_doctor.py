@@ -24,14 +24,6 @@ def well(db):
     all_is_well()
 
 
-@pytest.fixture
-def configure(settings):
-    def change(**values):
-        settings.ENV = settings.ENV.model_copy(update=values)
-
-    return change
-
-
 def test_all_is_well(well, acme):
     remember(acme, "hello")
     assert found("error") == found("warning") == []

@@ -16,14 +16,6 @@ def well(db):
     all_is_well()
 
 
-@pytest.fixture
-def configure(settings):
-    def change(**values):
-        settings.ENV = settings.ENV.model_copy(update=values)
-
-    return change
-
-
 def test_a_clock_that_is_wrong(well):
     with time_machine.travel(time.time() + 3600):
         assert "clock" in [area for area, *_ in found("error")]
