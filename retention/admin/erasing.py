@@ -35,6 +35,8 @@ PERMISSIONS = {
     str(Subject.CONVERSATION): "memories.delete_message",
     TENANT: "tenants.delete_tenant",
 }
+# Messages by where they are, and why they may not go.
+Outlook = tuple[list[tuple[str, int]], str]
 PLACES = {
     "memories_message": "In the memory",
     "memories_archivedmessage": "In the archive",
@@ -90,10 +92,11 @@ def page(request: HttpRequest, tenant_id: int, kind: str, subject: str) -> HttpR
     if request.method == "POST":
         return _begin(request, owner, scope)
     asked_at = request.GET.get("asked", "")
-    state = _state(scope, _moment(asked_at)) if asked_at else None
+    outlook = _outlook(scope)
+    state = _state(scope, _moment(asked_at), outlook) if asked_at else None
     if owner is None and (state is None or state.receipt is None):
         raise Http404(NO_TENANT)
-    counts, refusal = _outlook(scope)
+    counts, refusal = outlook
     context = admin.site.each_context(request) | {
         "title": f"Erase {kind} {scope.subject}",
         "owner": owner,
@@ -117,7 +120,7 @@ class Progress(PersonView):
     def get(self, request: Request, tenant_id: int, kind: str, subject: str) -> Response:
         """Read off the tables themselves: messages that are left, and the receipt once there is one."""
         _, scope = _named(request.user, tenant_id, kind, subject)
-        state = _state(scope, _moment(request.query_params.get("asked", "")))
+        state = _state(scope, _moment(request.query_params.get("asked", "")), _outlook(scope))
         return Response({"finished": state.finished, "left": state.left, "sentence": state.sentence})
 
 
@@ -138,7 +141,7 @@ def _begin(request: HttpRequest, owner: Tenant | None, scope: Scope) -> HttpResp
     return redirect(back)
 
 
-def _outlook(scope: Scope) -> tuple[list[tuple[str, int]], str]:
+def _outlook(scope: Scope) -> Outlook:
     """How many messages would go, by where they are; and why they may not, if a hold is on any."""
     try:
         found = erasure.outlook(scope)
@@ -147,12 +150,12 @@ def _outlook(scope: Scope) -> tuple[list[tuple[str, int]], str]:
     return [(PLACES.get(table, table), rows) for table, rows in found.items()], ""
 
 
-def _state(scope: Scope, asked_at: datetime) -> State:
+def _state(scope: Scope, asked_at: datetime, outlook: Outlook) -> State:
     receipts = ErasureReceipt.objects.filter(
         tenant_id=scope.tenant_id, kind=scope.kind, subject_digest=scope.digest.hex()
     )
     receipt = receipts.filter(started_at__gte=asked_at).order_by("-finished_at").first()
-    counts, refusal = _outlook(scope)
+    counts, refusal = outlook
     left = None if refusal else sum(rows for _, rows in counts)
     if receipt is not None and receipt.verified:
         said = "Erased: it was looked for again everywhere, and nothing was found."
