@@ -1,16 +1,14 @@
 """Celery shells of filling a space and switching to it, for the admin; `manage.py reembed` and `switch_space` wait."""
 
 import time
-from typing import Any
 from uuid import UUID
 
 import structlog
 from celery import shared_task
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from memories import caching, reembedding
 from memories.models import EmbeddingJob, EmbeddingSpace
+from tenants import sending
 
 log = structlog.get_logger(__name__)
 
@@ -60,13 +58,13 @@ def switch_space(space_id: int) -> bool:
 
 def ask_to_fill(space: EmbeddingSpace) -> bool:
     """Whether a worker could be asked to fill it."""
-    return _sent(fill_space, space.id)
+    return sending.sent(fill_space, space.id)
 
 
 def ask_to_switch(space: EmbeddingSpace) -> bool:
     """Whether a worker could be asked to switch to it. What an earlier one said counts no more."""
     caching.with_redis(lambda redis: redis.delete(_refusal_key(space.id)))
-    return _sent(switch_space, space.id)
+    return sending.sent(switch_space, space.id)
 
 
 def refusal(space_id: int) -> str:
@@ -77,12 +75,3 @@ def refusal(space_id: int) -> str:
 
 def _refusal_key(space_id: int) -> str:
     return caching.key_of(f"space-refusal:{space_id}")
-
-
-def _sent(task: Any, *given: Any) -> bool:
-    try:
-        task.apply_async(given, retry=False)
-    except (OperationalError, RedisError) as error:
-        log.warning("space_message_lost", task=task.name, error=type(error).__name__)
-        return False
-    return True

@@ -2,17 +2,12 @@
 
 import time
 
-import structlog
 from celery import shared_task
 from django.conf import settings
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from memories import caching, jobs, lexicon, metrics, recall, recalls, reindexing, training
 from memories.models import EmbeddingSpace
-from tenants import spans
-
-log = structlog.get_logger(__name__)
+from tenants import sending, spans
 
 # Below the soft time limit: a task that has worked this long hands over to a fresh one.
 WORK_SECONDS = 60.0
@@ -65,7 +60,7 @@ def sweep() -> None:
     caching.record_pulse(time.time())
     jobs.pull_in()
     if jobs.workable():
-        _send()
+        _hinted()
     lexicon.fold_all()
 
 
@@ -127,7 +122,7 @@ def drain() -> int:
 def hint() -> None:
     """Wake a worker, unless one is awake. Never raises: what it misses, the sweeper finds."""
     if caching.first_hint():
-        if not _send():
+        if not _hinted():
             caching.drop_hint()
     elif here := spans.here():
         caching.note_trace(here)
@@ -137,16 +132,13 @@ def _call_another(batch: int) -> bool:
     """A full batch means there may be more than one process can do: whether another was called in."""
     if batch < settings.ENV.embedding_batch_size:
         return False
-    _send()
+    _hinted()
     return True
 
 
-def _send() -> bool:
-    """Whether it could be sent."""
-    try:
-        embed_pending.apply_async(retry=False)
+def _hinted() -> bool:
+    """Whether a worker was told that there is something to embed."""
+    if sending.sent(embed_pending):
         return True
-    except (OperationalError, RedisError) as error:
-        metrics.HINTS_LOST.inc()
-        log.warning("embedding_hint_lost", error=type(error).__name__)
-        return False
+    metrics.HINTS_LOST.inc()
+    return False

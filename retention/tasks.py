@@ -3,21 +3,18 @@
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import structlog
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError
 from django.utils import timezone
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from memories.legal_holds import Held
 from retention import enforce, erasure, planner_statistics, runs, schedule
 from retention.models import RetentionSlot
 from retention.scope import Scope
-from tenants import actors
+from tenants import actors, sending
 from tenants.audit_actions import ActorKind
 from tenants.models import Tenant
 
@@ -42,7 +39,7 @@ def run_due() -> int:
             break
         worked += _start(slots, now, seconds)
     if time.monotonic() >= until:
-        run_due.apply_async(retry=False)
+        sending.sent(run_due)
     return worked
 
 
@@ -75,21 +72,12 @@ def erase(tenant_id: int, kind: str, subject: str, requested_by: str) -> bool:
 
 def wake() -> bool:
     """Let a worker go on with runs that were begun; False: Redis did not answer, and beat does it within a minute."""
-    return _sent(run_due)
+    return sending.sent(run_due)
 
 
 def ask_for_erasure(scope: Scope, *, requested_by: str) -> bool:
     """Whether a worker could be asked to erase it."""
-    return _sent(erase, scope.tenant_id, scope.kind, scope.subject, requested_by)
-
-
-def _sent(task: Any, *given: Any) -> bool:
-    try:
-        task.apply_async(given, retry=False)
-    except (OperationalError, RedisError) as error:
-        log.warning("retention_message_lost", task=task.name, error=type(error).__name__)
-        return False
-    return True
+    return sending.sent(erase, scope.tenant_id, scope.kind, scope.subject, requested_by)
 
 
 def _resume(seconds: float) -> int:

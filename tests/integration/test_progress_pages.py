@@ -40,8 +40,8 @@ def sent(monkeypatch) -> list[tuple]:
     asked: list[tuple] = []
     for task in (space_tasks.fill_space, space_tasks.switch_space):
 
-        def send(given, task=task, **options):
-            asked.append((task.name.rpartition(".")[2], *given))
+        def send(args, task=task, **options):
+            asked.append((task.name.rpartition(".")[2], *args))
 
         monkeypatch.setattr(task, "apply_async", send)
     return asked
