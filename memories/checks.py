@@ -8,7 +8,6 @@ from django.db import DatabaseError, connections
 from pydantic import SecretStr
 
 from memories.embeddings import PROVIDERS, configured
-from memories.embeddings.local import DIMENSIONS as LOCAL_DIMENSIONS
 from memories.models import EmbeddingSpace
 
 MINIMUM_PGVECTOR = (0, 7)
@@ -34,11 +33,12 @@ def check_provider(**_: Any) -> list[CheckMessage]:
         for variable in PROVIDERS[name].needs
         if not _is_set(variable)
     ]
-    if env.embedding_provider == "local" and env.embedding_dimensions != LOCAL_DIMENSIONS:
+    dimensions = PROVIDERS[env.embedding_provider].dimensions
+    if dimensions not in (None, env.embedding_dimensions):
         messages.append(
             Error(
-                f"The local model has {LOCAL_DIMENSIONS} dimensions, not {env.embedding_dimensions}.",
-                hint=f"Set MEMORY_EMBEDDING_DIMENSIONS={LOCAL_DIMENSIONS}, or leave it unset.",
+                f"The {env.embedding_provider} model has {dimensions} dimensions, not {env.embedding_dimensions}.",
+                hint=f"Set MEMORY_EMBEDDING_DIMENSIONS={dimensions}, or leave it unset.",
                 id="memories.E002",
             )
         )

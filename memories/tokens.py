@@ -8,15 +8,15 @@ ordinary text; which of the two counts was used is said with every answer.
 import re
 from collections.abc import Callable
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import structlog
 
+from memories import local_model
+from memories.local_model import NoModel, UnusableModel
+
 log = structlog.get_logger(__name__)
 
-TOKENIZER = "tokenizers/l2_supercat_tokenizer_config.json"
 LETTERS_PER_TOKEN = 3
 
 _WORDS = re.compile(r"[A-Za-z ]+")
@@ -44,30 +44,20 @@ def estimated(text: str) -> int:
 
 @cache
 def token_counter() -> TokenCounter:
-    """The tokenizer in the package of the provider `local`, or the estimate. Loaded once per process: 70 ms, 23 MB."""
-    spec = find_spec("wordllama")
-    if spec is None or spec.origin is None or find_spec("tokenizers") is None:
-        return ESTIMATE
+    """By the local model's tokenizer, if it is there; else the estimate. Found out once per process."""
     try:
-        return _of_file(Path(spec.origin).parent / TOKENIZER)
-    except Exception as error:  # whatever is wrong with the file, the library raises a bare Exception
+        tokenizer = local_model.tokenizer()
+    except NoModel:
+        return ESTIMATE
+    except UnusableModel as error:
         log.warning("tokenizer_unusable", error=str(error))
         return ESTIMATE
-
-
-def _of_file(path: Path) -> TokenCounter:
-    from tokenizers import Tokenizer  # noqa: PLC0415 - installed with the provider `local` alone
-
-    tokenizer: Any = Tokenizer.from_file(str(path))
-    # Otherwise a "</s>" in somebody's message counts as one token, and as four for a model that takes it for text.
-    tokenizer.encode_special_tokens = True
-    # It would remember 10,000 texts in each thread, as in `embeddings.local`.
-    tokenizer.model._resize_cache(0)
 
     def count(text: str) -> int:
         return len(tokenizer.encode(text, add_special_tokens=False).ids)
 
-    return TokenCounter(count, exact=True, longest=max(map(len, tokenizer.get_vocab())))
+    longest = max(len(tokenizer.id_to_token(token)) for token in range(tokenizer.get_vocab_size()))
+    return TokenCounter(count, exact=True, longest=longest)
 
 
 ESTIMATE = TokenCounter(estimated, exact=False, longest=LETTERS_PER_TOKEN)

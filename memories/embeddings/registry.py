@@ -14,16 +14,17 @@ from memories.embeddings.base import EmbeddingError, Fault, Identity, Provider, 
 
 
 class Registered(NamedTuple):
-    """A row of the table: where the provider's class is, the model it uses when none is named, what it needs."""
+    """A row of the table: where the provider's class is, its model when none is named, what it needs and has."""
 
     path: str
     default_model: str = ""
     needs: tuple[str, ...] = ()  # variables without which it cannot work
+    dimensions: int | None = None  # where there is but one number of them
     remote: bool = False  # a call costs money or network: search remembers its vectors, a breaker guards it
 
 
 PROVIDERS = {
-    "local": Registered("memories.embeddings.local.LocalProvider", "l2_supercat"),
+    "local": Registered("memories.embeddings.local.LocalProvider", "l2_supercat", dimensions=256),
     "mock": Registered("memories.embeddings.mock.MockProvider", "hashed-words"),
     "openai": Registered(
         "memories.embeddings.openai.OpenAIProvider",

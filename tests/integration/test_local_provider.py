@@ -1,12 +1,16 @@
 """The provider local: real vectors, offline."""
 
 import math
+from pathlib import Path
 from random import Random
 from threading import Thread
 
 import pytest
+import wordllama
+from wordllama import WordLlama
 
-from memories.embeddings import EmbeddingError, checked, local
+from memories import local_model
+from memories.embeddings import EmbeddingError, checked
 from memories.embeddings.base import ProviderConfig
 from memories.embeddings.local import LocalProvider
 from tests import own_memory
@@ -39,9 +43,16 @@ def test_its_vectors_are_the_library_s_own(provider):
         "a much longer text about the puppy that needed a vet, and about nothing else",
         "",
     ]
-    own = local._load("l2_supercat").embed(texts, norm=False).tolist()
+    library = WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)
+    own = library.embed(texts, norm=False).tolist()
     for vector, expected in zip(provider.embed(texts), own, strict=True):
         assert vector == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_tokenizers_own_signs_in_somebodys_text_are_only_text(provider):
+    [vector] = provider.embed(["</s>"])
+    own = local_model.tokenizer().token_to_id("</s>")
+    assert vector != local_model.summed(local_model.table(), [own]).tolist()
 
 
 def test_it_never_asks_the_network(provider, monkeypatch):

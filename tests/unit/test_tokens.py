@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memories import tokens
+from memories import local_model
 from memories.tokens import ESTIMATE, estimated, token_counter
 from tests import own_memory
 
@@ -26,9 +26,11 @@ ORDINARY = [
 @pytest.fixture(autouse=True)
 def _forgotten():
     """How to count is remembered by the process."""
-    token_counter.cache_clear()
+    for remembered in (token_counter, local_model.tokenizer):
+        remembered.cache_clear()
     yield
-    token_counter.cache_clear()
+    for remembered in (token_counter, local_model.tokenizer):
+        remembered.cache_clear()
 
 
 def test_it_works():
@@ -80,10 +82,10 @@ def test_a_tokenizers_own_signs_in_somebodys_text_are_only_text(text):
 @pytest.mark.parametrize("missing", ["wordllama", "tokenizers"])
 def test_without_the_local_package_it_is_estimated(monkeypatch, missing):
     known = importlib.util.find_spec
-    monkeypatch.setattr(tokens, "find_spec", lambda name: None if name == missing else known(name))
+    monkeypatch.setattr(local_model, "find_spec", lambda name: None if name == missing else known(name))
     assert token_counter() == ESTIMATE
 
 
 def test_with_a_broken_file_it_is_estimated(monkeypatch):
-    monkeypatch.setattr(tokens, "TOKENIZER", "__init__.py")
+    monkeypatch.setattr(local_model, "TOKENIZER", "__init__.py")
     assert token_counter() == ESTIMATE

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from memories.embeddings.local import DIMENSIONS
+from memories.local_model import DIMENSIONS
 from tests.benchmarks.peers import MODEL
 from tests.benchmarks.peers.adapters import Hindsight, LangGraph, Mem0
 from tests.benchmarks.peers.trigrams import with_trigrams

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from memories.embeddings.base import ProviderConfig
-from memories.embeddings.local import DIMENSIONS, LocalProvider
+from memories.embeddings.local import LocalProvider
+from memories.local_model import DIMENSIONS
 from tests.benchmarks.peers import MODEL
 
 _LOCAL = LocalProvider(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psycopg
 
-from memories.embeddings.local import DIMENSIONS
+from memories.local_model import DIMENSIONS
 from memory_layer.embedded.data_dir import locked
 from memory_layer.embedded.servers import start_servers
 from tests.benchmarks.peers import MODEL
