@@ -30,11 +30,12 @@ COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
 WORKDIR /app
 # Outside a container 127.0.0.1 is the safe address to listen on; inside one nobody would reach it. One thread for each
-# process in NumPy: the processes are the parallelism. All that is written is the metrics of the processes. HOME, for
-# libraries that ask for one where the user has no name: OpenShift gives each container a number of its own.
+# process in NumPy and the tokenizer: the processes are the parallelism. All that is written is the metrics of the
+# processes. HOME, for libraries that ask for one where the user has no name: OpenShift gives each container a number of
+# its own.
 ENV PATH=/opt/venv/bin:$PATH \
     HOME=/tmp PYTHONUTF8=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
-    OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 \
+    OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false \
     MEMORY_ENV=production MEMORY_HOST=0.0.0.0 MEMORY_PORT=8000 \
     PROMETHEUS_MULTIPROC_DIR=/tmp/metrics
 USER 10001:10001

@@ -54,7 +54,7 @@ def token_counter() -> TokenCounter:
         return ESTIMATE
 
     def count(text: str) -> int:
-        return len(tokenizer.encode(text, add_special_tokens=False).ids)
+        return len(tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids)
 
     longest = max(len(tokenizer.id_to_token(token)) for token in range(tokenizer.get_vocab_size()))
     return TokenCounter(count, exact=True, longest=longest)

@@ -1,5 +1,6 @@
 """The Celery app: `celery -A memory_layer worker` and `celery -A memory_layer beat`."""
 
+import gc
 import os
 from typing import Any
 
@@ -14,6 +15,7 @@ from celery.signals import (
     task_prerun,
     worker_init,
 )
+from django.utils.module_loading import import_string
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
@@ -23,18 +25,31 @@ from memory_layer.celery_settings import CELERY
 log = structlog.get_logger(__name__)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "memory_layer.settings")
+# Celery would run Django's checks at each start, which import every page of the web, and tell nobody what they found.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 broker.use()
 app = Celery("memory_layer")
 app.conf.update(CELERY)
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks()
-app.autodiscover_tasks(related_name="space_tasks")
 
 
 @setup_logging.connect
 def keep_our_logging(**_: object) -> None:
     """Django has set logging up already; without a receiver Celery would put its own handlers over it."""
+
+
+@worker_init.connect
+def load_what_forks_share(**_: object) -> None:
+    """Whoever runs the tasks needs what they import; beat sends by name, and web has those that it sends.
+
+    Frozen, it is not looked at by the garbage collector of each process, which would write into every page of it.
+    """
+    for name in ("tasks", "space_tasks"):
+        app.autodiscover_tasks(related_name=name, force=True)
+    import_string("memories.embeddings.make_before_fork")()
+    gc.collect()
+    gc.freeze()
 
 
 @worker_init.connect

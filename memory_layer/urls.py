@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 
 from memory_layer import health, metrics
 
+admin.autodiscover()
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="docs")),
     path("v1/", include("memories.urls")),  # first: they are tried in order

@@ -21,6 +21,7 @@ __all__ = [
     "checked",
     "configured",
     "embed",
+    "make_before_fork",
     "resting",
     "stand_in",
     "warm_up",
@@ -87,6 +88,13 @@ def warm_up() -> None:
             provider_of(configured())
         else:
             embed([HARMLESS])
+
+
+def make_before_fork() -> None:
+    """Load the model for all processes to come, but not one whose threads would be missing in them."""
+    with suppress(EmbeddingError):
+        if PROVIDERS[configured().provider].forked:
+            provider_of(configured())
 
 
 def _asked(identity: Identity, texts: Sequence[str]) -> list[Vector]:

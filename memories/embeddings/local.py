@@ -27,7 +27,7 @@ class LocalProvider:
 
     def embed(self, texts: Sequence[str]) -> list[Vector]:
         """One vector per text: the mean of its tokens' vectors, as wordllama's own embed() has it."""
-        encoded = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        encoded = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return [self._mean(each.ids) for each in encoded]
 
     def _mean(self, tokens: Sequence[int]) -> Vector:

@@ -20,11 +20,16 @@ class Registered(NamedTuple):
     default_model: str = ""
     needs: tuple[str, ...] = ()  # variables without which it cannot work
     dimensions: int | None = None  # where there is but one number of them
+    forked: bool = (
+        False  # made before a worker's processes are forked, it serves all of them from the same memory
+    )
     remote: bool = False  # a call costs money or network: search remembers its vectors, a breaker guards it
 
 
 PROVIDERS = {
-    "local": Registered("memories.embeddings.local.LocalProvider", "l2_supercat", dimensions=256),
+    "local": Registered(
+        "memories.embeddings.local.LocalProvider", "l2_supercat", dimensions=256, forked=True
+    ),
     "mock": Registered("memories.embeddings.mock.MockProvider", "hashed-words"),
     "openai": Registered(
         "memories.embeddings.openai.OpenAIProvider",
@@ -63,7 +68,7 @@ def configured() -> Identity:
 
 
 def provider_of(identity: Identity) -> Provider:
-    """The provider, loaded at first use: after the fork, once per process and settings.
+    """The provider, loaded at first use, once per process and settings.
 
     Raises EmbeddingError (SETUP) where it is misconfigured; that is not remembered, the next call tries again.
     """

@@ -57,6 +57,7 @@ def children_environ(wishes: Wishes, data_dir: Path, servers: Servers) -> dict[s
         # One thread a process: the pools of processes are the parallelism.
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
     }
 
 
