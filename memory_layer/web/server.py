@@ -5,6 +5,7 @@ worker that dies is replaced; one that dies again within seconds ends the server
 """
 
 import argparse
+import gc
 import logging
 import socket
 import sys
@@ -71,6 +72,9 @@ def main() -> None:
         workers_lifetime=LIFETIME_SECONDS,
         workers_kill_timeout=STOP_SECONDS,
     )
+    # Else the garbage collector of each worker would write into every page that it has in common with this process.
+    gc.collect()
+    gc.freeze()
     server.serve(target_loader=partial(_gateway, listener.fileno()))
 
 
