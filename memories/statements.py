@@ -36,8 +36,9 @@ class _BinaryDumper(Dumper):
         return obj
 
 
-# Before the first connection: Django gives each a copy.
-psycopg.adapters.register_dumper(Binary, _BinaryDumper)
+def send_binaries() -> None:
+    """Called by the app's ready(), before the first connection: Django gives each a copy of what there is then."""
+    psycopg.adapters.register_dumper(Binary, _BinaryDumper)
 
 
 def rows(sql: str, params: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:

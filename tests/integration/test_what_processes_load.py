@@ -87,6 +87,21 @@ def test_web_has_its_pages_and_the_model_before_the_first_request():
     assert modules.isdisjoint({"wordllama", "openai"})
 
 
+def test_a_connection_made_before_anything_of_search_is_loaded_takes_its_vectors():
+    """Django gives each connection the types that are known at the first one."""
+    search = """
+import django
+django.setup()
+from django.db import connection
+connection.ensure_connection()
+from memories import statements, vectors
+from tenants import isolation
+with isolation.beyond():
+    print(statements.rows("SELECT %s::halfvec::text", [vectors.sent([0.5, 1.0])]))
+"""
+    assert said_by(search) == "[('[0.5,1]',)]"
+
+
 @own_memory.readable
 @pytest.mark.parametrize("collect", ["", "import gc; gc.collect()\n"], ids=["at once", "after a collection"])
 def test_a_worker_s_processes_share_what_it_has_loaded(collect):
