@@ -10,4 +10,3 @@ class MemoriesConfig(AppConfig):
 
     def ready(self) -> None:
         import_string("memories.checks.register_checks")()
-        import_string("memories.statements.send_binaries")()

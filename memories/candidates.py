@@ -13,8 +13,8 @@ from django.db.models import Q
 from memories import lexical, neighbourhood, vectors
 from memories.filters import where_sql
 from memories.lexicon import Words
+from memories.prepared import Binary
 from memories.relevance import NO_CANDIDATES, Candidates, Followers
-from memories.statements import Binary
 from memories.tables import LIVE, Tables
 
 # So many by words and so many by vector, or as many as are wanted: from there on more of them changed no recall.
@@ -70,11 +70,18 @@ def gather(asked: Asked, *, wanted: int) -> Gathered:
 
 def _gather(asked: Asked, *, each: int, wanted: int) -> Gathered:
     filters = where_sql(asked.condition)
+    bm25 = lexical.score(asked.words)
     found = Gathered()
     # Vectors fill the answer, but a filter may leave words that are rare only among what passes it.
     at_least = each if asked.vector is None or filters[0] else 1
     found.by_words = lexical.best(
-        asked.tenant_id, asked.words, filters, limit=each, at_least=at_least, tables=asked.tables
+        asked.tenant_id,
+        asked.words,
+        bm25,
+        filters,
+        limit=each,
+        at_least=at_least,
+        tables=asked.tables,
     )
     if asked.vector is not None:
         wanted_vectors = vectors.Query(
@@ -96,7 +103,8 @@ def _gather(asked: Asked, *, each: int, wanted: int) -> Gathered:
         asked.tenant_id,
         list(seeds),
         expanded=EXPANDED,
-        words=asked.words,
+        speaker=asked.words.speaker,
+        bm25=bm25,
         space_id=asked.space_id,
         vector=asked.vector,
         filters=filters,

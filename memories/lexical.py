@@ -18,7 +18,7 @@ from typing import Any
 
 from memories import statements
 from memories.lexicon import Term, Words
-from memories.statements import array
+from memories.statements import array, simple_array
 from memories.tables import LIVE, Tables
 
 K1, B = 1.2, 0.75
@@ -33,24 +33,33 @@ TOGETHER = 3
 # exactly up to 8; above that BM25 has saturated.
 _TF_MARKS = "ARRAY[0.684, 0.794, 0.847, 0.878, 0.898, 0.912, 0.923]::float8[]"
 
+_SCORE = f"""
+    CASE WHEN m.document @@ %s::tsquery THEN (
+        SELECT sum(w.idf * {K1 + 1}::float8 * w.tf / (w.tf + w.length)) FROM (
+            SELECT q.idf,
+                   1::float8 + width_bucket(ts_rank('{{1,1,1,1}}', m.document, q.word)::float8, {_TF_MARKS}) AS tf,
+                   {K1}::float8 * ({1 - B}::float8 + {B}::float8 * m.word_count / %s::float8) AS length
+            FROM unnest(%s::tsquery[], %s::float8[]) AS q(word, idf) WHERE m.document @@ q.word) AS w)
+    ELSE 0 END"""
+
 Sql = tuple[str, list[Any]]
 # An operator of arrays, and index words: a message holds any of them (&&), or all (@>).
 Look = tuple[str, list[str]]
 
 
 def best(
-    tenant_id: int, words: Words, filters: Sql, *, limit: int, at_least: int, tables: Tables = LIVE
+    tenant_id: int, words: Words, bm25: Sql, filters: Sql, *, limit: int, at_least: int, tables: Tables = LIVE
 ) -> list[str]:
     """Ids of the `limit` best messages by their own words that pass the filters, best first.
 
-    `at_least`: where the rarest words find fewer, all words look.
+    `bm25`: the words' `score`. `at_least`: where the rarest words find fewer, all words look.
     """
     looked_for = essential(words.terms, at_least=at_least)
     ways = looks(words, looked_for)
-    found = _best(tenant_id, words, ways, filters, limit=limit, tables=tables)
+    found = _best(tenant_id, words, bm25, ways, filters, limit=limit, tables=tables)
     if len(found) < at_least and len(looked_for) < len(words.terms):
         every = [*ways, _any_of(words.terms)]
-        return _best(tenant_id, words, every, filters, limit=limit, tables=tables)
+        return _best(tenant_id, words, bm25, every, filters, limit=limit, tables=tables)
     return found
 
 
@@ -66,26 +75,13 @@ def essential(terms: Sequence[Term], *, at_least: int) -> Sequence[Term]:
     return chosen
 
 
-def score(words: Words, *, document: str, word_count: str) -> Sql:
-    """A scalar: BM25 of a message, given its columns; 0 where no word matches."""
+def score(words: Words) -> Sql:
+    """A scalar: BM25 of a message `m`; 0 where no word matches."""
     if not words.terms:
         return "0::float8", []
     lexemes = [_quoted(term.lexeme) for term in words.terms]
-    return (
-        f"""CASE WHEN {document} @@ %s::tsquery THEN (
-            SELECT sum(w.idf * {K1 + 1}::float8 * w.tf / (w.tf + w.length)) FROM (
-                SELECT q.idf,
-                       1::float8 + width_bucket(ts_rank('{{1,1,1,1}}', {document}, q.word)::float8, {_TF_MARKS}) AS tf,
-                       {K1}::float8 * ({1 - B}::float8 + {B}::float8 * {word_count} / %s::float8) AS length
-                FROM unnest(%s::tsquery[], %s::float8[]) AS q(word, idf) WHERE {document} @@ q.word) AS w)
-            ELSE 0 END""",
-        [
-            " | ".join(lexemes),
-            words.mean_words,
-            array(lexemes),
-            array(idf(term, words.messages) for term in words.terms),
-        ],
-    )
+    idfs = simple_array(idf(term, words.messages) for term in words.terms)
+    return _SCORE, [" | ".join(lexemes), words.mean_words, array(lexemes), idfs]
 
 
 def in_message(tenant_id: int, message_id: str, words: Words, tables: Tables = LIVE) -> list[str]:
@@ -131,7 +127,14 @@ def _by_rarity(terms: Sequence[Term]) -> list[Term]:
 
 
 def _best(
-    tenant_id: int, words: Words, ways: Sequence[Look], filters: Sql, *, limit: int, tables: Tables
+    tenant_id: int,
+    words: Words,
+    bm25: Sql,
+    ways: Sequence[Look],
+    filters: Sql,
+    *,
+    limit: int,
+    tables: Tables,
 ) -> list[str]:
     if not ways:
         return []
@@ -139,7 +142,7 @@ def _best(
     few, few_params = _few(tenant_id, words, filters, tables) if filters[0] else ("", [])
     if filters[0]:
         rows.insert(0, ("SELECT * FROM few WHERE (SELECT are_few FROM counted)", []))
-    scored, score_params = score(words, document="m.document", word_count="m.word_count")
+    scored, score_params = bm25
     # The index keeps tenants apart by a hash: the condition outside makes sure, which inside would tempt the planner to
     # read all of the tenant. A row that two looks find counts twice in the limit, and is scored once.
     found = statements.rows_of(

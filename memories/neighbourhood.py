@@ -8,10 +8,9 @@ row of another (measured: 20 ms became 400).
 from collections.abc import Sequence
 from typing import Any
 
-from memories import lexical, statements, vectors
-from memories.lexicon import Words
+from memories import statements, vectors
+from memories.prepared import Binary
 from memories.relevance import NO_CANDIDATES, SESSION_GAP_HOURS, Candidates, Followers
-from memories.statements import Binary
 from memories.tables import LIVE, Tables
 
 Sql = tuple[str, list[Any]]
@@ -24,7 +23,8 @@ def read(
     seeds: Sequence[str],
     *,
     expanded: int,
-    words: Words,
+    speaker: str | None,
+    bm25: Sql,
     space_id: int,
     vector: Binary | None,
     filters: Sql,
@@ -32,13 +32,14 @@ def read(
 ) -> tuple[Candidates, Followers]:
     """The seeds, and up to two turns before and after each of the first `expanded`, within a session; who follows whom.
 
-    Turns that do not pass the filters are left out.
+    `bm25`: the score of the query's words (`lexical.score`); `speaker`: whom it names. Turns that do not pass the
+    filters are left out.
     """
     if not seeds:
         return NO_CANDIDATES, {}
     before, before_params = _turns(tenant_id, filters, tables, sign="<", order="DESC", step="-1")
     after, after_params = _turns(tenant_id, filters, tables, sign=">", order="ASC", step="1")
-    bm25, bm25_params = lexical.score(words, document="m.document", word_count="m.word_count")
+    score, score_params = bm25
     cosine, cosine_params = (
         ("NULL::float8", [])
         if vector is None
@@ -57,14 +58,14 @@ def read(
                     SELECT id, step FROM ({before} UNION ALL {after}) AS beside WHERE seed.place <= %s::int)) AS around
             GROUP BY around.id)
         SELECT m.id::text, m.conversation_id, date_part('epoch', m.created_at), m.importance,
-               m.word_count, coalesce(lower(split_part(m.name, ' ', 1)) = %s::text, false), {bm25}, {cosine},
+               m.word_count, coalesce(lower(split_part(m.name, ' ', 1)) = %s::text, false), {score}, {cosine},
                hashtextextended(m.role || ' ' || m.name || ' ' || m.content, 0), turn.places
         FROM turn CROSS JOIN LATERAL (
             SELECT id, conversation_id, created_at, importance, word_count, role, name, content, document
             FROM {tables.whole_messages} WHERE tenant_id = %s::bigint AND id = turn.id LIMIT 1) AS m
         """
-    params = [statements.array(seeds), tenant_id, *before_params, *after_params, expanded]
-    params += [words.speaker, *bm25_params, *cosine_params, tenant_id]
+    params = [statements.simple_array(seeds), tenant_id, *before_params, *after_params, expanded]
+    params += [speaker, *score_params, *cosine_params, tenant_id]
     return _read(statements.rows_of(tenant_id, sql, params))
 
 
@@ -84,7 +85,7 @@ def beside(
         ORDER BY around.step
         """
     found: dict[str, list[str]] = {each: [] for each in ids}
-    params = [statements.array(ids), tenant_id, *before_params, *after_params]
+    params = [statements.simple_array(ids), tenant_id, *before_params, *after_params]
     if ids:
         for seed, neighbour in statements.rows_of(tenant_id, sql, params):
             found[seed].append(neighbour)

@@ -29,6 +29,8 @@ def possible_names(text: str) -> list[str]:
 
 def in_first_person(text: str, names: Collection[str]) -> str:
     """The text with every named person as the speaker: "Ann's dog" is "my dog", "Ann" is "I"."""
+    if not names:
+        return text
 
     def replace(match: re.Match[str]) -> str:
         if _name_in(match, text) not in names:

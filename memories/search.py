@@ -4,10 +4,10 @@ A provider that is down never fails a search: it is answered by words alone, and
 """
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -225,13 +225,20 @@ def _with_messages(tenant: Tenant, answer: Answer, top_k: int, tables: Tables) -
     return [Found(message=messages[hit.candidate.id], hit=hit) for hit in answer.head[:top_k]]
 
 
-@contextmanager
-def _timed(answer: Answer, stage: str) -> Iterator[None]:
-    started = time.perf_counter()
-    try:
-        with spans.span(_SPANS[stage]):
-            yield
-    finally:
-        seconds = time.perf_counter() - started
-        answer.milliseconds[stage] = round(seconds * 1000, 3)
-        _SECONDS[stage].observe(seconds)
+class _timed:
+    """with _timed(answer, stage): its span, and its seconds in the answer and in the metrics. A generator is slower."""
+
+    __slots__ = ("answer", "span", "stage", "started")
+
+    def __init__(self, answer: Answer, stage: str) -> None:
+        self.answer, self.stage, self.span = answer, stage, spans.span(_SPANS[stage])
+
+    def __enter__(self) -> None:
+        self.started = time.perf_counter()
+        self.span.__enter__()
+
+    def __exit__(self, *raised: Any) -> None:
+        self.span.__exit__(*raised)
+        seconds = time.perf_counter() - self.started
+        self.answer.milliseconds[self.stage] = round(seconds * 1000, 3)
+        _SECONDS[self.stage].observe(seconds)

@@ -1,8 +1,8 @@
 """Running the hand-written statements of search, without the half of their cost that is not theirs.
 
 Django's cursors put the parameters into the statement's text, so that PostgreSQL plans it anew each time, and read
-texts. These send parameters apart and read binary; a statement asked often is prepared (MEMORY_DATABASE_PREPARE), which
-takes a quarter off a search.
+texts. These (`prepared`) send parameters apart and read binary; one asked often is prepared (MEMORY_DATABASE_PREPARE),
+which takes a quarter off a search.
 """
 
 import struct
@@ -14,31 +14,14 @@ from typing import Any, cast
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
 from pgvector import HalfVector
-from psycopg.adapt import Dumper
-from psycopg.pq import Format
 
+from memories.prepared import Binary, Prepared
 from tenants import isolation
 
 # A kept plan may be of a time when the table was empty; ANALYZE drops it, but comes late after a bulk load.
 PLAN_SECONDS = 60
 # Of one connection: those of a search, of this minute and the last, and some with filters. A plan takes some 100 kB.
 PREPARED = 20
-
-
-class Binary(bytes):
-    """A parameter as PostgreSQL itself has it in memory. It needs a cast, which tells PostgreSQL the type."""
-
-
-class _BinaryDumper(Dumper):
-    format = Format.BINARY
-
-    def dump(self, obj: Binary) -> Binary:
-        return obj
-
-
-def send_binaries() -> None:
-    """Called by the app's ready(), before the first connection: Django gives each a copy of what there is then."""
-    psycopg.adapters.register_dumper(Binary, _BinaryDumper)
 
 
 def rows(sql: str, params: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -51,9 +34,8 @@ def rows(sql: str, params: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any,
 
     def ask(sql: str, params: Any, _many: bool, _context: Any) -> list[tuple[Any, ...]]:
         with database.wrap_database_errors, isolation.statement(database.connection):
-            cursor, text = _kept(database.connection, (int(started // PLAN_SECONDS), sql))
-            cursor.execute(text, params, binary=True)
-            return cursor.fetchall()
+            kept = _kept(database.connection, (int(started // PLAN_SECONDS), sql))
+            return kept.rows(database.connection, params)
 
     # As Django's cursors do it: whoever watches statements (memory_layer.tracing) sees these too.
     watched = reduce(lambda inner, watch: partial(watch, inner), reversed(database.execute_wrappers), ask)
@@ -77,21 +59,16 @@ def rows_of(tenant_id: int, sql: str, params: Sequence[Any] | Mapping[str, Any])
         return rows(sql, params)
 
 
-def _kept(session: psycopg.Connection[Any], key: tuple[int, str]) -> tuple[psycopg.Cursor[Any], bytes]:
-    """The connection's cursor for the statement in this minute, and the statement's text.
-
-    psycopg reads rows by what it knows of their types as long as a cursor is given the very same text: finding that out
-    anew took 0.15 ms of a search. A cursor holds its last rows until the next.
-    """
-    kept: dict[tuple[int, str], tuple[psycopg.Cursor[Any], bytes]] = vars(session).setdefault(
-        "kept_cursors", {}
-    )
+def _kept(session: psycopg.Connection[Any], key: tuple[int, str]) -> Prepared:
+    """The connection's statement of this minute. It holds its last rows until the next."""
+    kept: dict[tuple[int, str], Prepared] = vars(session).setdefault("kept_statements", {})
     if key not in kept:
-        session.prepared_max = PREPARED
         while len(kept) >= PREPARED:
-            del kept[next(iter(kept))]  # the one that was made longest ago
+            oldest = next(iter(kept))
+            kept[oldest].forget(session)
+            del kept[oldest]
         minute, sql = key
-        kept[key] = psycopg.Cursor(session), f"/* {minute} */ {sql}".encode()
+        kept[key] = Prepared(session, f"/* {minute} */ {sql}")
     return kept[key]
 
 
@@ -117,6 +94,11 @@ def _halfvec() -> int:
 def array(values: Iterable[object]) -> str:
     """An array as PostgreSQL writes it, for a parameter with a cast: psycopg takes 3 us for each value of a list."""
     return "{" + ",".join("NULL" if value is None else _quoted(str(value)) for value in values) + "}"
+
+
+def simple_array(values: Iterable[object]) -> str:
+    """The same of numbers and ids, which need no quotes."""
+    return "{" + ",".join(map(str, values)) + "}"
 
 
 def _quoted(element: str) -> str:

@@ -16,7 +16,7 @@ from pgvector import HalfVector
 from memories import statements
 from memories.embeddings import Vector
 from memories.passages import MAX_PASSAGES
-from memories.statements import Binary
+from memories.prepared import Binary
 from memories.tables import LIVE, Tables
 
 # Rows read for each message wanted, at first: most messages have one vector, and the longest MAX_PASSAGES + 1.

@@ -70,7 +70,8 @@ _ARCHIVED = f"""
 def live(tenant_id: int, ids: Ids) -> list[WholeMessage]:
     """Those of these messages that are in the memory, in no order."""
     return [
-        WholeMessage(*row) for row in statements.rows_of(tenant_id, _LIVE, [tenant_id, statements.array(ids)])
+        WholeMessage(*row)
+        for row in statements.rows_of(tenant_id, _LIVE, [tenant_id, statements.simple_array(ids)])
     ]
 
 
@@ -78,5 +79,5 @@ def archived(tenant_id: int, ids: Ids) -> list[WholeMessage]:
     """Those that are in the archive."""
     return [
         WholeMessage(*row)
-        for row in statements.rows_of(tenant_id, _ARCHIVED, [tenant_id, statements.array(ids)])
+        for row in statements.rows_of(tenant_id, _ARCHIVED, [tenant_id, statements.simple_array(ids)])
     ]

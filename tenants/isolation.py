@@ -23,6 +23,7 @@ from typing import Any
 import psycopg
 import structlog
 from django.db import DEFAULT_DB_ALIAS, connections
+from psycopg import pq
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
@@ -34,6 +35,7 @@ WEB_ROLE, WORKER_ROLE = "memory_web", "memory_worker"
 # What policies ask for: whose rows, and, before it is known who is asking, by which key.
 TENANT_SETTING, KEY_SETTING = "memory.tenant", "memory.key"
 _KEPT = 10_000
+_DONE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 _IDLE, _OPEN, _FAILED = TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR
 
 
@@ -239,7 +241,7 @@ class statement:
                 state.now = reach
         elif status == _IDLE:
             alone = session.autocommit
-            if reach is not state.base or (alone and _shared.get()):
+            if reach is not state.base or not alone or _shared.get():
                 state.own = alone
                 self._begin(reach)
             state.now = reach
@@ -277,8 +279,12 @@ def forget(session: "psycopg.Connection[Any]") -> None:
 
 def _execute(session: "psycopg.Connection[Any]", sql: bytes) -> None:
     """By libpq itself: a cursor of psycopg takes five times as long, and would begin a transaction of its own."""
-    result = session.pgconn.exec_(sql)
-    if result.status != ExecStatus.COMMAND_OK:
-        error = error_from_result(result, session.info.encoding)
+    check(session, session.pgconn.exec_(sql))
+
+
+def check(session: "psycopg.Connection[Any]", answer: pq.abc.PGresult) -> None:
+    """What libpq answered, as an exception of psycopg if it is an error."""
+    if answer.status not in _DONE:
+        error = error_from_result(answer, session.info.encoding)
         # Without a code it is libpq's own: the connection is lost, which it may not have noticed otherwise yet.
         raise error if error.sqlstate else psycopg.OperationalError(str(error))

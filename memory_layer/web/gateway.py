@@ -7,11 +7,9 @@ import asyncio
 import ctypes
 import json
 import os
-import queue
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +23,7 @@ from memory_layer.problems import CONTENT_TYPE, problem
 from memory_layer.web import repeats, streams
 from memory_layer.web.bodies import Bodies, Unreadable
 from memory_layer.web.environ import environ_of
+from memory_layer.web.threads import Threads
 
 log = structlog.get_logger(__name__)
 
@@ -44,27 +43,23 @@ class Gateway:
 
     def __init__(self, application: Application, *, threads: int, listener: int) -> None:
         self._application = application
-        self._threads = threads
+        self._threads = Threads(
+            threads, do=self._answer_or_log, tell=self._let_end, end=connections.close_all
+        )
         self._listener = listener
         self._farewell: list[tuple[str, str]] = []
         self._bodies = Bodies(settings.MAX_BODY_BYTES)
-        self._work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """In the worker process, before its first request."""
         _end_with_parent()
         self._loop = loop
         loop.add_signal_handler(signal.SIGTERM, self._drain)
-        self._running = [threading.Thread(target=self._answer_all, daemon=True) for _ in range(self._threads)]
-        for thread in self._running:
-            thread.start()
+        self._threads.start()
 
     def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
         """After the last one."""
-        for _ in self._running:
-            self._work.put(None)
-        for thread in self._running:
-            thread.join(1)
+        self._threads.stop(seconds=1)
 
     def _drain(self) -> None:
         """Asked to stop: no new connections, those in use are ended by their next answer, and only then the others.
@@ -93,20 +88,20 @@ class Gateway:
                 _refuse(scope, protocol, error)
                 return
         done = self._loop.create_future()
-        self._work.put((scope, protocol, body, length, done))
+        self._threads.give((scope, protocol, body, length, done))
         await done
 
-    def _answer_all(self) -> None:
-        while work := self._work.get():
-            scope, protocol, body, length, done = work
-            try:
-                self._answer(scope, protocol, body, length)
-            except BaseException as error:  # a thread that ends is never replaced
-                log.exception("unanswered", error=type(error).__name__)
-                protocol.response_empty(500, [SERVER])
-            finally:
-                self._loop.call_soon_threadsafe(_finish, done)
-        connections.close_all()
+    def _answer_or_log(self, work: Work) -> None:
+        scope, protocol, body, length, _ = work
+        try:
+            self._answer(scope, protocol, body, length)
+        except BaseException as error:  # a thread that ends is never replaced
+            log.exception("unanswered", error=type(error).__name__)
+            protocol.response_empty(500, [SERVER])
+
+    def _let_end(self, work: Work) -> None:
+        *_, done = work
+        self._loop.call_soon_threadsafe(_finish, done)
 
     def _answer(self, scope: Any, protocol: Any, body: bytes, length: int | None) -> None:
         said: list[Any] = []

@@ -2,9 +2,12 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
+import psycopg
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.conf import settings
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from memories import search, statements, tasks
@@ -68,10 +71,42 @@ def test_a_plan_is_kept_for_a_minute_at_most(db, monkeypatch):
     assert len({text for (text,) in texts}) == 2
 
 
-def test_a_statement_reads_each_answer_by_its_own_types(db):
-    """The cursor kept for a text must not read by what it knows of the answer before."""
-    for value in (7, "seven", [1.5], None):
-        assert statements.rows("SELECT %s", [value]) == [(value,)]
+@pytest.mark.parametrize("asked", [None, 0, 1])
+def test_a_parameter_is_of_the_type_of_its_cast_whatever_python_calls_it(db, threshold, asked):
+    threshold(asked)
+    for value in (7, "7", None, 2**40):
+        expected = None if value is None else int(value)
+        assert statements.rows("SELECT %s::bigint, %s::text", [value, "%"]) == [(expected, "%")]
+
+
+def test_a_parameter_may_stand_in_two_places_and_a_percent_sign_for_itself(db):
+    sql = "SELECT %(a)s::int + %(b)s::int * %(a)s::int, 7 %% 4, 'a' LIKE '%%a'"
+    assert statements.rows(sql, {"a": 2, "b": 3, "not asked for": 1}) == [(8, 3, True)]
+
+
+def test_a_statement_without_rows_has_none(db):
+    assert statements.rows("SELECT 1 WHERE false", []) == []
+    assert statements.rows("CREATE TEMPORARY TABLE of_this_test (n int)", []) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_begins_a_transaction_that_begins_with_it(acme):
+    with suppress(LookupError), transaction.atomic():
+        statements.rows("UPDATE tenants_tenant SET name = 'Globex' WHERE id = %s::bigint", [acme.id])
+        raise LookupError
+    acme.refresh_from_db()
+    assert acme.name != "Globex"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lost_connection_is_an_error_of_the_database_and_the_next_is_a_new_one():
+    [(mine,)] = statements.rows("SELECT pg_backend_pid()", [])
+    with psycopg.connect(settings.ENV.database_url, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [mine])
+    with pytest.raises(OperationalError):
+        statements.rows("SELECT pg_backend_pid()", [])
+    connection.close_if_unusable_or_obsolete()
+    assert statements.rows("SELECT pg_backend_pid() <> %s::int", [mine]) == [(True,)]
 
 
 def test_a_refused_statement_can_be_asked_again(db):
@@ -84,7 +119,7 @@ def test_a_refused_statement_can_be_asked_again(db):
         assert found == expected
 
 
-def test_a_new_connection_has_cursors_of_its_own(db):
+def test_a_new_connection_has_statements_of_its_own(db):
     assert statements.rows("SELECT 1", []) == [(1,)]
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(_in_a_connection_of_its_own).result() == [(1,)]
