@@ -122,7 +122,7 @@ def search(
     if as_of is not None:
         condition &= Q(created_at__lte=as_of)
     with isolation.within(tenant.id), isolation.together(), _timed(answer, "total"):
-        asked = replace(_read(answer, tenant, text, condition), also=also, tables=tables)
+        asked = _read(answer, tenant, text, condition, also, tables)
         with _timed(answer, "candidates"):
             answer.gathered = candidates.gather(asked, wanted=top_k)
         with _timed(answer, "ranking"):
@@ -158,7 +158,9 @@ def weights_of(tenant: Tenant) -> ranking.Weights:
     return ranking.Weights(**chosen, half_life_days=half_life_days)
 
 
-def _read(answer: Answer, tenant: Tenant, text: str, condition: Q) -> Asked:
+def _read(
+    answer: Answer, tenant: Tenant, text: str, condition: Q, also: Sequence[str], tables: Tables
+) -> Asked:
     """What the query asks for, put into the answer for explaining, and as the database takes it."""
     with _timed(answer, "words"):
         words = lexicon.read_query(tenant, text=text, names=query.possible_names(text))
@@ -173,6 +175,8 @@ def _read(answer: Answer, tenant: Tenant, text: str, condition: Q) -> Asked:
         vector=None if vector is None else vectors.sent(vector),
         condition=condition,
         fill=answer.mode == HYBRID,
+        also=also,
+        tables=tables,
     )
 
 
