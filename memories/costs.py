@@ -18,7 +18,6 @@ from django.db.models.expressions import RawSQL
 from memories import metrics
 from memories.embeddings.batches import cut, estimated_tokens
 from memories.models import EmbeddingSpace, EmbeddingUsage
-from tenants import read_only
 
 log = structlog.get_logger(__name__)
 
@@ -34,8 +33,8 @@ _MONTH = "date_trunc('month', statement_timestamp() AT TIME ZONE 'UTC')::date"
 _ADD = """
     INSERT INTO memories_embeddingusage AS usage (tenant_id, space_id, day, tokens, calls, cost_micro_usd)
     SELECT new.tenant_id, %(space)s, (statement_timestamp() AT TIME ZONE 'UTC')::date,
-           new.tokens, %(calls)s, round(new.tokens * %(price)s::numeric)
-    FROM unnest(%(tenants)s::bigint[], %(tokens)s::bigint[]) AS new(tenant_id, tokens)
+           new.tokens, new.calls, round(new.tokens * %(price)s::numeric)
+    FROM unnest(%(tenants)s::bigint[], %(tokens)s::bigint[], %(calls)s::int[]) AS new(tenant_id, tokens, calls)
     JOIN tenants_tenant ON tenants_tenant.id = new.tenant_id
     ORDER BY new.tenant_id
     ON CONFLICT (tenant_id, space_id, day) DO UPDATE SET
@@ -46,36 +45,63 @@ _ADD = """
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """Tokens embedded, in so many calls."""
+
+    tokens: int = 0
+    calls: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(tokens=self.tokens + other.tokens, calls=self.calls + other.calls)
+
+
 def record(
     rows: Sequence[tuple[int, str]], *, space: EmbeddingSpace, calls: int, tokens: int | None = None
 ) -> None:
-    """Add embedded texts (tenant id, text) to today's account, today by UTC.
+    """Add embedded texts (tenant id, text) to today's account, as `add` does.
 
     `tokens` is what the provider counted for all of them, None if it did not say. Each tenant in the batch had a part
-    in every one of the `calls`. To be called outside any transaction: the account's rows are shared by all workers.
-    Raises nothing for a tenant that is deleted in this very moment; the batch is then left out.
+    in every one of the `calls`.
     """
     shares = divided(_estimated(rows), tokens)
+    add({tenant: Usage(tokens=share, calls=calls) for tenant, share in shares.items()}, space=space)
+
+
+def add(usages: Mapping[int, Usage], *, space: EmbeddingSpace) -> None:
+    """Add what these tenants (by id) used to today's account, today by UTC.
+
+    To be called outside any transaction: the account's rows are shared by all processes. A tenant that is deleted in
+    this very moment is passed over.
+    """
+    if not usages:
+        return
+    tokens, price = [usage.tokens for usage in usages.values()], price_of(space.model)
     values: dict[str, Any] = {
         "space": space.id,
-        "calls": calls,
-        "price": price_of(space.model),
-        "tenants": list(shares),
-        "tokens": list(shares.values()),
+        "price": price,
+        "tenants": list(usages),
+        "tokens": tokens,
+        "calls": [usage.calls for usage in usages.values()],
     }
     try:
-        with read_only.left_out(), transaction.atomic(), connection.cursor() as cursor:
-            # A search waits for this, and all searches of a tenant for its one row: for the disk as well, a tenant
-            # could be searched no more often than the disk is flushed. A crash of PostgreSQL forgets its last moments.
-            cursor.execute("SET LOCAL synchronous_commit = off")
-            cursor.execute(_ADD, values)
-    except IntegrityError:
-        log.warning("embedding_usage_left_out", calls=calls, tokens=sum(shares.values()))
-        return
-    metrics.EMBEDDING_TOKENS.labels(space.provider, space.model).inc(sum(shares.values()))
-    metrics.EMBEDDING_COST.labels(space.provider, space.model).inc(
-        float(sum(shares.values()) * values["price"]) / 1_000_000
-    )
+        _write(values)
+    except IntegrityError:  # at the commit: the tenant was there when the statement looked, and now is not
+        try:
+            _write(values)
+        except IntegrityError:
+            log.warning("embedding_usage_left_out", tenants=len(usages), tokens=sum(tokens))
+            return
+    metrics.EMBEDDING_TOKENS.labels(space.provider, space.model).inc(sum(tokens))
+    metrics.EMBEDDING_COST.labels(space.provider, space.model).inc(float(sum(tokens) * price) / 1_000_000)
+
+
+def _write(values: Mapping[str, Any]) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Workers wait for each other at a tenant's row of the day; for the disk as well, they would embed no more
+        # often than it is flushed. A crash of PostgreSQL forgets its last moments.
+        cursor.execute("SET LOCAL synchronous_commit = off")
+        cursor.execute(_ADD, values)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,15 +1,20 @@
 """What requests leave for a thread of its own, seconds later: for what nobody waits for and nothing depends on.
 
-A process that dies loses what waited in it.
+A process that dies loses what waited in it; one that is stopped calls `finish_all`.
 """
 
 import threading
 import time
+import weakref
 from collections.abc import Callable
 
 import structlog
+from django.db import close_old_connections
 
 log = structlog.get_logger(__name__)
+
+
+_all: "weakref.WeakSet[Later]" = weakref.WeakSet()
 
 
 class Later:
@@ -23,6 +28,7 @@ class Later:
         self._comes = False
         self._woken, self._lock = threading.Event(), threading.Lock()
         self._thread: threading.Thread | None = None
+        _all.add(self)
 
     def wake(self) -> None:
         """Something waits, put there before. Two threads at once may cause two calls, of which one finds nothing."""
@@ -44,8 +50,23 @@ class Later:
         while self._woken.wait():
             self._woken.clear()
             time.sleep(self._seconds)
-            self._comes = False  # first: what comes from now on may come too late for this call
-            try:
-                self._call()
-            except Exception as error:  # a thread that ends is missed by nobody
-                log.exception("left_undone", error=type(error).__name__)
+            self._make()
+            close_old_connections()  # as Django does after a request
+
+    def finish(self) -> None:
+        """Make the call now if one is to come."""
+        if self._comes:
+            self._make()
+
+    def _make(self) -> None:
+        self._comes = False  # first: what comes from now on may come too late for this call
+        try:
+            self._call()
+        except Exception as error:  # a thread that ends is missed by nobody
+            log.exception("left_undone", error=type(error).__name__)
+
+
+def finish_all() -> None:
+    """At the end of a process that answers requests, after the last one: what was left for later is done now."""
+    for each in list(_all):
+        each.finish()

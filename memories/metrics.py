@@ -78,3 +78,7 @@ EMBEDDING_COST = Counter(
     "What remote providers' embedding cost, by their list price",
     ["provider", "model"],
 )
+USAGE_PUT_OFF = Counter(
+    "memory_embedding_usage_put_off",
+    "Times that what searches spent could not be put on the account; it waits in the process, and is tried again",
+)

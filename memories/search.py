@@ -18,11 +18,11 @@ from memories import (
     activity,
     caching,
     candidates,
-    costs,
     duplicates,
     lexicon,
     metrics,
     query,
+    query_costs,
     ranking,
     vectors,
 )
@@ -210,7 +210,7 @@ def _paid_for(text: str, space: EmbeddingSpace, tenant: Tenant) -> Vector:
     """Asked of the provider, and put on the tenant's account."""
     with metered() as used:
         vector = embed([text], identity_of(space))[0]
-    costs.record([(tenant.id, text)], space=space, calls=used.calls, tokens=used.tokens)
+    query_costs.note(tenant_id=tenant.id, text=text, space=space, used=used)
     return vector
 
 

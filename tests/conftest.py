@@ -14,7 +14,7 @@ from django.db import connection
 from django.test import Client
 from django.test.client import ClientHandler
 
-from memories import activity, caching, later, recalls, reembedding, spaces, tasks
+from memories import activity, caching, later, query_costs, recalls, reembedding, spaces, tasks
 from tenants import actors, isolation, remembered, shared_redis, ttl_cache
 from tenants.lifecycle import create_key
 from tenants.models import Tenant
@@ -127,10 +127,11 @@ def _no_wait(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _no_threads(monkeypatch):
-    """What requests leave for later goes to Redis when a test says so, not beside the next one."""
+    """What requests leave for later is done when a test says so, not beside the next one."""
     monkeypatch.setattr(later.Later, "wake", lambda _: None)
     activity._pending.clear()
     recalls._pending.clear()
+    query_costs._pending.clear()
 
 
 @pytest.fixture(autouse=True)

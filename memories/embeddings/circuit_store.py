@@ -57,23 +57,34 @@ def change(name: str, step: Step) -> Changed:
 
 
 def _in_redis(name: str, step: Step) -> Changed:
-    """WATCH ... MULTI: if the key changes in between, redis-py begins again. Three or four round trips."""
+    """A step that changes nothing, as all do while a provider is well, is one look and one round trip.
+
+    Else WATCH ... MULTI: if the key changes in between, redis-py begins again. Four round trips.
+    """
     key = f"memory:breaker:{name}"
+    # Any: redis-py's types know nothing of value_from_callable, nor of what a pipeline gives.
+    client: Any = _client(settings.ENV.redis_url)
+    clock, stored = client.pipeline(transaction=False).time().get(key).execute()
+    seen = _stepped(clock, stored, step)
+    if seen.after == seen.before:
+        return seen
 
     def transact(pipe: Any) -> Changed:
-        seconds, microseconds = pipe.time()
-        now = seconds + microseconds / 1e6
-        before = _read(pipe.get(key))
-        after = step(before, now)
-        if after != before:
+        changed = _stepped(pipe.time(), pipe.get(key), step)
+        if changed.after != changed.before:
             pipe.multi()
-            pipe.set(key, json.dumps(asdict(after)), ex=KEPT_SECONDS)
-        return Changed(before, after, now)
+            pipe.set(key, json.dumps(asdict(changed.after)), ex=KEPT_SECONDS)
+        return changed
 
-    # Any: redis-py's types know nothing of value_from_callable.
-    client: Any = _client(settings.ENV.redis_url)
     changed: Changed = client.transaction(transact, key, value_from_callable=True)
     return changed
+
+
+def _stepped(clock: tuple[int, int], stored: bytes | None, step: Step) -> Changed:
+    """By Redis's clock."""
+    now = clock[0] + clock[1] / 1e6
+    before = _read(stored)
+    return Changed(before, step(before, now), now)
 
 
 def _in_process(name: str, step: Step) -> Changed:

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import connections
 from django.http import HttpResponse, HttpResponseBase
 
+from memories import later
 from memory_layer.logging import REQUEST_ID_HEADER, usable_request_id
 from memory_layer.problems import CONTENT_TYPE, problem
 from memory_layer.web import repeats, streams
@@ -60,6 +61,8 @@ class Gateway:
     def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
         """After the last one."""
         self._threads.stop(seconds=1)
+        later.finish_all()
+        connections.close_all()
 
     def _drain(self) -> None:
         """Asked to stop: no new connections, those in use are ended by their next answer, and only then the others.

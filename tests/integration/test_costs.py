@@ -1,6 +1,8 @@
 """What embedding costs: tokens counted or estimated, shared out by tenant, priced, added up by the day."""
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from decimal import Decimal
 
@@ -11,6 +13,7 @@ from memories import costs
 from memories.models import EmbeddingSpace, EmbeddingUsage
 from memories.reembedding import drop
 from tenants.models import Tenant
+from tests.at_once import at_once, uncommitted
 
 
 @pytest.fixture
@@ -121,6 +124,29 @@ def test_a_tenant_deleted_in_this_very_moment_breaks_no_worker(space, monkeypatc
     )
     costs.record([(7_777_777, "one")], space=space, calls=1)
     assert account() == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_tenant_deleted_at_the_commit_takes_nobody_elses_share_along(acme, globex, space):
+    rows = [(acme.id, "one"), (globex.id, "one")]
+    with uncommitted(acme.delete) as commit, ThreadPoolExecutor(1) as pool:
+        recorded = pool.submit(at_once, lambda: costs.record(rows, space=space, calls=1))
+        until_blocked()
+        commit()
+        recorded.result()
+    assert account() == {"globex": (1, 1, 0)}
+
+
+def until_blocked() -> None:
+    """Until one session waits for a row."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone() != (0,):
+                return
+        time.sleep(0.02)
+    pytest.fail("nobody waited")
 
 
 def test_the_account_outlives_a_dropped_space(acme, space):

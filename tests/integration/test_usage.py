@@ -2,7 +2,7 @@
 
 import pytest
 
-from memories import tasks
+from memories import query_costs, tasks
 from memories.embeddings import embed, usage
 from memories.models import EmbeddingUsage
 from tests.factories import remember
@@ -40,6 +40,7 @@ def test_a_query_is_accounted_once(fake, acme, bot):
     before = EmbeddingUsage.objects.get(tenant=acme)
     for _ in range(3):
         assert bot.get("/v1/memory/search", query="tea").json()["degraded"] is False
+    query_costs.flush()
     after = EmbeddingUsage.objects.get(tenant=acme)
     assert after.calls == before.calls + 1
     assert after.tokens > before.tokens

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from memories.later import Later
+from memories.later import Later, finish_all
 
 
 @pytest.fixture
@@ -81,6 +81,16 @@ def test_all_calls_are_made_by_one_thread():
         later.wake()
         assert called.acquire(timeout=10)
     assert len(threads) == 1
+
+
+def test_a_process_that_is_stopped_waits_for_no_thread():
+    calls = []
+    later, idle = Later(60, lambda: calls.append("late")), Later(60, lambda: calls.append("idle"))
+    later.wake()
+    finish_all()
+    finish_all()
+    assert calls == ["late"]
+    del idle
 
 
 def test_a_child_of_a_fork_has_a_thread_of_its_own():
