@@ -129,7 +129,14 @@ ROWS: dict[str, tuple[Panel, ...]] = {
                 (f"sum(rate(memory_embedding_setup_faults_total{RATE}))", "set-up"),
             ),
         ),
-        Panel("Tokens", "short", (by("model", "memory_embedding_tokens_total"),)),
+        Panel(
+            "Tokens",
+            "short",
+            (
+                by("model", "memory_embedding_tokens_total"),
+                ("sum(increase(memory_embedding_usage_put_off_total[1h]))", "accounts put off/h"),
+            ),
+        ),
         Panel(
             "Cost",
             "currencyUSD",

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
+from memories.embeddings.registry import configured, is_remote
 from memory_layer.doctor.findings import Finding, error, ok, warning
 from tenants import isolation
 
@@ -70,9 +71,10 @@ def connections_needed() -> Iterator[Finding]:
                (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')
         """
     )
-    needed = env.web_workers * env.web_threads + env.worker_concurrency + OTHER_CONNECTIONS
+    threads = env.web_threads + is_remote(configured())  # one writes what searches spent
+    needed = env.web_workers * threads + env.worker_concurrency + OTHER_CONNECTIONS
     says = (
-        f"{used} of {allowed} connections are in use; {env.web_workers} x {env.web_threads} web threads, "
+        f"{used} of {allowed} connections are in use; {env.web_workers} x {threads} web threads, "
         f"{env.worker_concurrency} worker processes and {OTHER_CONNECTIONS} others may take {needed}."
     )
     if needed > allowed or used >= allowed - 1:
