@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
+import redis
 
 from tests.stack import Stack, running_stack
 
@@ -271,6 +272,20 @@ def reached(stack: Stack) -> bool:
         return call(stack, "GET", "/health/ready")[0] == 200
     except OSError:
         return False
+
+
+def test_what_answers_left_for_later_is_done_before_the_end(server: Stack) -> None:
+    """Searches are counted for the dashboard five seconds later."""
+    with redis.Redis.from_url(server.noted()["urls"]["MEMORY_REDIS_URL"]) as client:
+
+        def counted() -> int:
+            return sum(int(client.hget(key, "searches") or 0) for key in client.keys("*activity:*"))
+
+        before, web = counted(), server.child("web")
+        assert call(server, "GET", "/v1/memory/search?tenant_id=web&query=first")[0] == 200
+        os.kill(web, signal.SIGTERM)
+        server.wait(lambda: counted() == before + 1, "the count", seconds=4)
+    server.wait(lambda: server.child("web") not in (None, web) and reached(server), "a new web server")
 
 
 def test_no_worker_outlives_its_killed_master(server: Stack) -> None:
