@@ -1,11 +1,13 @@
 """Which peers there are, what each needs, and how it is started. To add one: an adapter, and a row here."""
 
+import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from memories.local_model import DIMENSIONS
+from tests.benchmarks.clients import KEY
 from tests.benchmarks.peers import MODEL
 from tests.benchmarks.peers.adapters import Hindsight, LangGraph, Mem0
 from tests.benchmarks.peers.trigrams import with_trigrams
@@ -39,10 +41,10 @@ class Peer:
     prepare: Callable[[Place], None] = lambda _: None
 
 
-def _wrapped(app: str) -> Callable[[Place], Sequence[str]]:
+def _wrapped(app: str, processes: str = WEB_PROCESSES) -> Callable[[Place], Sequence[str]]:
     def command(place: Place) -> Sequence[str]:
         words = ["-m", "uvicorn", "--app-dir", HERE, "--host", "127.0.0.1", "--port", place.port]
-        words += ["--workers", WEB_PROCESSES, "--no-access-log", "--log-level", "warning", f"{app}:app"]
+        words += ["--workers", processes, "--no-access-log", "--log-level", "warning", f"{app}:app"]
         return [str(place.programs / "python"), *map(str, words)]
 
     return command
@@ -62,6 +64,7 @@ def _set_up(app: str) -> Callable[[Place], None]:
 def _environ(place: Place) -> Mapping[str, str]:
     return {
         "DATABASE_URL": place.database_url,
+        "ADMIN_API_KEY": os.environ[KEY],
         "EMBEDDER_URL": place.embedder_url,
         "EMBEDDER_MODEL": MODEL,
         "EMBEDDER_DIMENSIONS": str(DIMENSIONS),
@@ -92,9 +95,17 @@ def _hindsight_environ(place: Place) -> Mapping[str, str]:
     return {f"HINDSIGHT_API_{name}": value for name, value in settings.items()}
 
 
+# SQLAlchemy comes with it.
+_MEM0 = ("mem0ai==2.2.1", *_HTTP)
 PEERS: Mapping[str, Peer] = {
-    "mem0": Peer(
-        Mem0(), ["mem0ai==2.2.1", *_HTTP], _wrapped("mem0_app"), _environ, prepare=_set_up("mem0_app")
+    "mem0": Peer(Mem0(), _MEM0, _wrapped("mem0_app"), _environ, prepare=_set_up("mem0_app")),
+    # One process, as its image and its compose file start it.
+    "mem0-server": Peer(
+        Mem0(name="mem0's server"),
+        _MEM0,
+        _wrapped("mem0_server", processes="1"),
+        _environ,
+        prepare=_set_up("mem0_server"),
     ),
     "langgraph": Peer(
         LangGraph(),

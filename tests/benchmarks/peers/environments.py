@@ -18,8 +18,10 @@ class UnavailableError(Exception):
     """A peer cannot be had here, and why."""
 
 
-def environment(name: str, pins: Sequence[str]) -> Path:
-    """The directory of programs of an environment with these packages; UnavailableError if they cannot be installed."""
+def environment(pins: Sequence[str]) -> Path:
+    """The directory of programs of an environment with these packages, named by the first of them; UnavailableError if
+    they cannot be installed."""
+    name = pins[0].partition("==")[0]
     digest = hashlib.sha256("\n".join([sys.version, *pins]).encode()).hexdigest()[:12]
     folder = PLACE / f"{name}-{digest}"
     stamp = folder / "installed"

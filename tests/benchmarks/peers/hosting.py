@@ -18,6 +18,7 @@ import psycopg
 from memories.local_model import DIMENSIONS
 from memory_layer.embedded.data_dir import locked
 from memory_layer.embedded.servers import start_servers
+from tests.benchmarks.clients import KEY
 from tests.benchmarks.peers import MODEL
 from tests.benchmarks.peers.catalogue import WEB_PROCESSES, Peer, Place
 from tests.benchmarks.peers.environments import UnavailableError, environment
@@ -51,8 +52,12 @@ class Hosted:
 
 @contextmanager
 def our_stack(settings: Mapping[str, str], name: str) -> Iterator[Hosted]:
-    """This project as `make run` starts it; without repeated answers from the cache."""
-    fixed = {"MEMORY_WEB_WORKERS": WEB_PROCESSES, "MEMORY_SEARCH_CACHE_SECONDS": "0"}
+    """This project as `make run` starts it, with a key; without repeated answers from the cache."""
+    fixed = {
+        "MEMORY_WEB_WORKERS": WEB_PROCESSES,
+        "MEMORY_SEARCH_CACHE_SECONDS": "0",
+        "MEMORY_API_KEYS": os.environ[KEY],
+    }
     with running_stack(**fixed, **settings) as stack:
         yield Hosted(
             system=Ours(name=name),
@@ -77,7 +82,7 @@ def through(embedder_url: str) -> dict[str, str]:
 @contextmanager
 def running_peer(name: str, peer: Peer, embedder_url: str) -> Iterator[Hosted]:
     """A peer with a database of its own; UnavailableError if it cannot be had."""
-    programs = environment(name, peer.pins)
+    programs = environment(peer.pins)
     home = Path(tempfile.mkdtemp(prefix=f"peer-{name}-"))
     home.chmod(0o711)  # root's PostgreSQL runs as nobody and must pass
     try:
