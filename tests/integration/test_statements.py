@@ -21,8 +21,13 @@ def prepared() -> int:
 
 @pytest.fixture
 def threshold(db):
-    """How often the connection sends a statement before it prepares it; put back afterwards."""
+    """How often the connection sends a statement before it prepares it; put back afterwards.
+
+    What other tests asked is forgotten.
+    """
     connection.ensure_connection()
+    for kept in vars(connection.connection).pop("kept_statements", {}).values():
+        kept.forget(connection.connection)
     before = connection.connection.prepare_threshold
     yield lambda value: setattr(connection.connection, "prepare_threshold", value)
     connection.connection.prepare_threshold = before
