@@ -74,8 +74,7 @@ class Stack:
         environ = children_environ(self.wishes, self.data_dir, self._start_servers())
         password_file = self.data_dir / "admin-password"
         had_password = password_file.exists()
-        self._manage(environ, "migrate", "--noinput")
-        self._manage(environ, "ensure_admin", "--password-file", str(password_file))
+        self._set_up(environ, password_file)
         port = free_port(host, wanted)
         if port != wanted:
             say(warning(f"Port {wanted} is taken: using {port} instead."))
@@ -116,10 +115,9 @@ class Stack:
         self._record()
         return self.servers
 
-    def _manage(self, environ: Mapping[str, str], *words: str) -> None:
-        if words[0] == "migrate":
-            say("Migrating the database")
-        process = services.manage(environ, self.logs, *words)
+    def _set_up(self, environ: Mapping[str, str], password_file: Path) -> None:
+        say("Migrating the database")
+        process = services.manage(environ, self.logs, "set_up", "--password-file", str(password_file))
         if run_to_end(process, seconds=MIGRATE_SECONDS, pause=self.signals.pause):
             raise EmbeddedError(f"{process.name} failed. {process.last_words()}")
 
