@@ -22,6 +22,7 @@ ON_THE_SHARED_STACK = {
     "e2e/test_run_stops.py",
     "faults/test_chaos.py",
     "faults/test_erasures.py",
+    "faults/test_redis_kills.py",
     "faults/test_retention_kills.py",
     "faults/test_worker_kills.py",
 }

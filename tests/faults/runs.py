@@ -28,24 +28,33 @@ def worker_kills(count: int, kills: int) -> None:
         )
 
 
-def redis_kills(count: int, kills: int) -> tuple[int, int]:
+def redis_kills(count: int, kills: int) -> None:
+    """On a stack of its own."""
+    with running_stack(MEMORY_EMBEDDING_LEASE_SECONDS="15") as stack:
+        lose_redis(stack, count=count, kills=kills)
+
+
+def lose_redis(stack: Stack, *, count: int, kills: int) -> tuple[int, int]:
     """kill -9 of Redis, its files removed, while messages come in: no client sees an error, nothing is lost.
 
     How many messages were acknowledged, and how many have a vector.
     """
-    with running_stack(MEMORY_EMBEDDING_LEASE_SECONDS="15") as stack:
-        killer = threading.Thread(target=_kill_redis, args=(stack, kills))
-        killer.start()
-        result = ingest(stack.address(), "redis", list(messages(count, seed=4)), batch=1, clients=CLIENTS)
-        killer.join()
-        seconds = until_embedded(stack, "redis")
-        [(stored,)] = stack.sql("SELECT count(*) FROM memories_messageembedding")
-        assert stored == len(result.ids) == count
-        print(
-            f"Redis killed {kills} times without its files during {count} messages: 0 client errors, 0 lost, "
-            f"all embedded {seconds:.1f} s after the last return or message"
-        )
-        return len(result.ids), stored
+    tenant = "redis"
+    killer = threading.Thread(target=_kill_redis, args=(stack, kills))
+    killer.start()
+    result = ingest(stack.address(), tenant, list(messages(count, seed=4)), batch=1, clients=CLIENTS)
+    killer.join()
+    seconds = until_embedded(stack, tenant)
+    [(stored,)] = stack.sql(
+        "SELECT count(*) FROM memories_messageembedding JOIN tenants_tenant t ON t.id = tenant_id WHERE t.name = %s",
+        [tenant],
+    )
+    assert stored == len(result.ids) == count
+    print(
+        f"Redis killed {kills} times without its files during {count} messages: 0 client errors, 0 lost, "
+        f"all embedded {seconds:.1f} s after the last return or message"
+    )
+    return len(result.ids), stored
 
 
 def retention_kills(count: int, kills: int) -> None:
