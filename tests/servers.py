@@ -14,6 +14,7 @@ import pytest
 
 from memory_layer.embedded.errors import EmbeddedError
 from memory_layer.embedded.throwaway import throwaway_servers
+from tests import migrated
 
 _URLS = ("MEMORY_DATABASE_URL", "MEMORY_REDIS_URL")
 _SETTINGS = {
@@ -34,7 +35,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     hands_out = bool(early_config.known_args_namespace.numprocesses) and not is_handed_tests
     if hands_out and given:
         raise pytest.UsageError(f"{' and '.join(given)} name servers for one process: run without -n.")
-    if not hands_out and len(given) < len(_URLS):
+    if hands_out:
+        migrated.share()
+    elif len(given) < len(_URLS):
         try:
             _start()
         except EmbeddedError as error:
