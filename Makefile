@@ -25,8 +25,9 @@ help: ## this list
 run: $(VENV)/.run ## install, start the embedded servers, serve on http://localhost:8000 (PORT, MEMORY_*)
 	@exec $(PY) -m memory_layer.embedded run
 
-test: $(VENV)/.dev ## install, run all tests against embedded servers, a process for each core (ARGS="-k search": in one)
-	@$(PY) -m pytest $(or $(ARGS),$(SIDE_BY_SIDE))
+# With bytecode, whatever the shell says: without, each process compiles all tests anew, 6 s of CPU time.
+test: $(VENV)/.dev ## install, run all tests against embedded servers, side by side (ARGS="-k search": in one process)
+	@PYTHONDONTWRITEBYTECODE= $(PY) -m pytest $(or $(ARGS),$(SIDE_BY_SIDE))
 
 bench: $(VENV)/.dev ## speed, cost, load, full answers, ingest, retention, limits of a whole running stack (PARTS="cost load", PLANS=file)
 	@$(PY) -m tests.benchmarks $(PARTS) $(PLANS:%=--plans %)

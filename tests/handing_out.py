@@ -1,5 +1,7 @@
 """Pytest plugin: how tests are handed out to processes side by side (`make test`, or `pytest -n 2`).
 
+`-n logical` is one more than there are cores: half of their time, the tests of installations wait for them.
+
 One by one, in pytest-django's order: those that commit come behind those that need the rows of the migrations. What
 shares something dear stays together, and whole installations come first: they take longest.
 
@@ -56,6 +58,12 @@ class Scheduling(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """How many processes, before `--maxprocesses` is looked at."""
+    return (yield) + 1
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
