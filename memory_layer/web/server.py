@@ -7,6 +7,8 @@ worker that dies is replaced; one that dies again within seconds ends the server
 import argparse
 import gc
 import logging
+import os
+import signal
 import socket
 import sys
 from functools import partial
@@ -75,6 +77,9 @@ def main() -> None:
     # Else the garbage collector of each worker would write into every page that it has in common with this process.
     gc.collect()
     gc.freeze()
+    # A worker has this process's handlers from its fork until it serves: asked to stop while it imports, it would go
+    # on, and be killed after STOP_SECONDS.
+    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
     server.serve(target_loader=partial(_gateway, listener.fileno()))
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from tests.stack import Stack, running_stack
+from tests.stack import ROOT, Stack, children_of, free_port, running_stack
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 
@@ -59,13 +60,14 @@ def raw(stack: Stack, sent: bytes) -> socket.socket:
     return client
 
 
-def answered(client: socket.socket) -> bytes:
-    """Until the server closes, or says nothing for a second."""
-    client.settimeout(1)
+def answered(client: socket.socket, *, silent: float = 1) -> bytes:
+    """Until the server closes, or has begun to speak and says nothing for so many seconds."""
+    client.settimeout(20)
     said = b""
     with contextlib.suppress(TimeoutError, ConnectionResetError):
         while part := client.recv(65536):
             said += part
+            client.settimeout(silent)
     client.close()
     return said
 
@@ -145,11 +147,13 @@ def test_a_body_that_was_cut_off_stores_nothing(server: Stack) -> None:
 
 
 def test_requests_in_a_row_are_answered_in_order(server: Stack) -> None:
-    one = "GET {} HTTP/1.1\r\n" + HEAD + "X-Request-ID: {}\r\n\r\n"
+    one = "GET {} HTTP/1.1\r\n" + HEAD + "X-Request-ID: {}\r\nConnection: {}\r\n\r\n"
     sent = (
-        one.format(LIST, "number-1") + one.format("/health/live", "number-2") + one.format(LIST, "number-3")
+        one.format(LIST, "number-1", "keep-alive")
+        + one.format("/health/live", "number-2", "keep-alive")
+        + one.format(LIST, "number-3", "close")
     )
-    said = answered(raw(server, sent.encode()))
+    said = answered(raw(server, sent.encode()), silent=20)
     assert said.count(b"HTTP/1.1 200 ") == 3
     assert said.index(b"number-1") < said.index(b"number-2") < said.index(b"number-3")
 
@@ -293,3 +297,14 @@ def test_no_worker_outlives_its_killed_master(server: Stack) -> None:
     os.kill(web, signal.SIGKILL)
     server.wait(lambda: not old & server.family(), "end of the workers")
     server.wait(lambda: server.child("web") not in (None, web) and reached(server), "a new web server")
+
+
+def test_asked_to_stop_while_its_workers_start_it_stops() -> None:
+    command = [sys.executable, "-m", "memory_layer.web", "--host", "127.0.0.1", "--port", str(free_port())]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as web:
+        while not children_of(web.pid):
+            assert web.poll() is None
+        started = time.monotonic()
+        web.terminate()
+        assert web.wait(30) == 0
+    assert time.monotonic() - started < 10
