@@ -10,7 +10,6 @@ from collections.abc import Sequence, Set
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
 from django.db.models.functions import Now
 
 from memories import statements, suppression
@@ -64,7 +63,8 @@ _HELD = """
 """
 _FREE = f"AND (external_id IS NULL OR external_id <> ALL(ARRAY({_HELD})))"
 _TAKE_BACK = """
-    DELETE FROM memories_message WHERE tenant_id = %s AND id = ANY(%s) AND external_id = ANY(%s) RETURNING id
+    DELETE FROM memories_message
+    WHERE tenant_id = %s::bigint AND id = ANY(%s::uuid[]) AND external_id = ANY(%s::text[]) RETURNING id
 """
 
 
@@ -95,8 +95,7 @@ def insert(messages: Sequence[Message], *, tenant_id: int) -> set[UUID]:
     )
     stored = {message_id for (message_id,) in inserted}
     if named and stored:
-        with connection.cursor() as cursor:
-            stored -= _taken_back(cursor, stored, named, tenant_id)
+        stored -= _taken_back(stored, named, tenant_id)
     return stored
 
 
@@ -111,14 +110,15 @@ def holders(external_ids: Sequence[str], *, tenant_id: int) -> list[str]:
     return [message_id for (message_id,) in found]
 
 
-def _taken_back(cursor: Any, stored: Set[UUID], named: Sequence[str], tenant_id: int) -> set[UUID]:
+def _taken_back(stored: Set[UUID], named: Sequence[str], tenant_id: int) -> set[UUID]:
     """The second look: those of the stored whose external_id came to the archive meanwhile; they are removed again."""
-    cursor.execute(_HELD, [tenant_id, statements.array(named)])
-    held = [row[0] for row in cursor.fetchall()]
+    held = [external_id for (external_id,) in statements.rows(_HELD, [tenant_id, statements.array(named)])]
     if not held:
         return set()
-    cursor.execute(_TAKE_BACK, [tenant_id, list(stored), held])
-    return {row[0] for row in cursor.fetchall()}
+    taken = statements.rows(
+        _TAKE_BACK, [tenant_id, statements.simple_array(stored), statements.array(held)]
+    )
+    return {message_id for (message_id,) in taken}
 
 
 def enqueue_again(message: Message) -> None:
