@@ -115,9 +115,7 @@ def _taken_back(stored: Set[UUID], named: Sequence[str], tenant_id: int) -> set[
     held = [external_id for (external_id,) in statements.rows(_HELD, [tenant_id, statements.array(named)])]
     if not held:
         return set()
-    taken = statements.rows(
-        _TAKE_BACK, [tenant_id, statements.simple_array(stored), statements.array(held)]
-    )
+    taken = statements.rows(_TAKE_BACK, [tenant_id, statements.simple_array(stored), statements.array(held)])
     return {message_id for (message_id,) in taken}
 
 

@@ -5,7 +5,7 @@ from tests.benchmarks.mixed import report, together
 from tests.benchmarks.mixed_client import Seen
 from tests.benchmarks.peers.adapters import bank, text_of
 from tests.benchmarks.peers.report import Figures, bars, better, missing, ratios, side_by_side
-from tests.benchmarks.peers.run import held_against
+from tests.benchmarks.peers.run import held_against, without_our_other
 
 RECALL = {"recall@10 from": 0.4, "recall@10 to": 0.6}
 OURS = Figures(
@@ -73,6 +73,10 @@ def test_the_bars_are_about_mem0_if_we_come_first():
     assert held_against(["ours", "mem0"]) == ["mem0"]
     assert held_against(["ours", "langgraph"]) == ["mem0's server"], "to be told as not measured"
     assert held_against(["mem0", "ours"]) == []
+
+
+def test_we_are_no_peer_of_ourselves():
+    assert without_our_other(["ours", "ours-local", "mem0"], [OURS, OURS, THEM]) == [OURS, THEM]
 
 
 def test_what_could_not_be_had_is_said():

@@ -54,7 +54,7 @@ def run(names: Sequence[str], scale_name: str, dataset: Path | None, out: Path |
         SAME,
         report.side_by_side(systems),
         report.ratios(systems) if len(systems) > 1 else "",
-        *(report.bars(systems, against=peer) for peer in held_against(names)),
+        *(report.bars(without_our_other(names, systems), against=peer) for peer in held_against(names)),
         report.missing(systems),
     ]
     markdown.publish("\n\n".join(part for part in parts if part), out)
@@ -64,6 +64,11 @@ def held_against(names: Sequence[str]) -> list[str]:
     """The names in tables of those that we, if we come first, are held against."""
     chosen = [name for name in AGAINST if name in names] or AGAINST[:1]
     return [PEERS[name].system.name for name in chosen] if names[0] == SHARED else []
+
+
+def without_our_other(names: Sequence[str], systems: Sequence[Figures]) -> list[Figures]:
+    """The systems without ourselves with the model inside, who are no peer."""
+    return [system for name, system in zip(names, systems, strict=True) if name != INSIDE]
 
 
 Host = Callable[[], AbstractContextManager[Hosted]]
