@@ -40,13 +40,18 @@ class Held(Exception):
         )
 
 
+def on_message(*, tenant_id: int, message_id: UUID) -> list[Hold]:
+    """The active legal holds that are on it, oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ON_MESSAGE, [tenant_id, message_id])
+        return [Hold(*row) for row in cursor.fetchall()]
+
+
 def refuse_if_held(*, tenant_id: int, message_id: UUID) -> None:
     """Raises Held if active legal holds are on the message.
 
     In the transaction that deletes it or writes over it. A hold that is committed after this look comes after the loss,
     which is then a matter of milliseconds: as for the chunk of an erasure or a run, no lock makes the two wait.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_ON_MESSAGE, [tenant_id, message_id])
-        if holds := [Hold(*row) for row in cursor.fetchall()]:
-            raise Held(holds)
+    if holds := on_message(tenant_id=tenant_id, message_id=message_id):
+        raise Held(holds)

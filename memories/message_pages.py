@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
-from memories import importance, ingest, transcripts
+from memories import importance, ingest, legal_holds, transcripts
 from memories.admin_addresses import erasing, links
 from memories.models import EmbeddingJob, EmbeddingSpace, Message, MessageEmbedding, Subject
 from memories.serializers import MessageOut
@@ -61,6 +61,7 @@ def panels(request: HttpRequest, message: Message) -> dict[str, Any]:
             conversation_id=message.conversation_id,
             archived=False,
         ),
+        "holds": legal_holds.on_message(tenant_id=message.tenant_id, message_id=message.pk),
         "may_change": request.user.has_perm(CHANGE),
         "may_move": request.user.has_perm("retention.add_retentionrun"),
         "erase_user": _erase_user(request, message),
