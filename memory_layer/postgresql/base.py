@@ -42,12 +42,35 @@ class ServerSideCursor(_ServerSideCursor):  # type: ignore[misc]
 
 
 class DatabaseWrapper(_DatabaseWrapper):  # type: ignore[misc]
-    """Django's."""
+    """Django's. When one connection turns out to be lost, the process's others are closed before they are used again.
+
+    A restart of PostgreSQL loses all of them, and each would fail a request to find out: threads that are seldom busy,
+    minutes later.
+    """
+
+    losses = 0  # of this process
+    _known_losses = 0
+
+    def close_if_unusable_or_obsolete(self) -> None:
+        if self.connection is None or self.in_atomic_block:
+            return
+        if self._known_losses < DatabaseWrapper.losses:
+            self.close()
+            return
+        failed = self.errors_occurred
+        super().close_if_unusable_or_obsolete()
+        if failed and self.connection is None:
+            DatabaseWrapper.losses += (
+                1  # two threads at once may count one: it is more than before all the same
+            )
 
     def get_connection_params(self) -> Any:
         return super().get_connection_params() | {"cursor_factory": Cursor}
 
     def get_new_connection(self, conn_params: Any) -> Any:
+        self._known_losses = (
+            DatabaseWrapper.losses
+        )  # before it connects: what is lost meanwhile may be this one
         session = super().get_new_connection(conn_params)
         isolation.greet(session, pooled=settings.ENV.database_pooled)
         return session
