@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any, cast
 
 import psycopg
+from psycopg import capabilities
 from psycopg.adapt import Dumper, PyFormat, Transformer
 from psycopg.pq import Format
 
@@ -55,9 +56,8 @@ class Prepared:
         )
         adapter = self._adapter
         formats = [PyFormat.BINARY if type(value) is Binary else PyFormat.TEXT for value in values]
-        given = cast(
-            Any, adapter.dump_sequence(values, formats)
-        )  # None among them is NULL, as the stubs do not know
+        # The stubs do not know that None among them is NULL.
+        given = cast(Any, adapter.dump_sequence(values, formats))
         if self._is_prepared(session):
             answer = session.pgconn.exec_prepared(self._name, given, adapter.formats, Format.BINARY)
         else:
@@ -68,9 +68,17 @@ class Prepared:
         return adapter.load_rows(0, answer.ntuples, tuple)
 
     def forget(self, session: "psycopg.Connection[Any]") -> None:
-        """PostgreSQL keeps its plan no longer."""
-        if self._name:
-            isolation.check(session, session.pgconn.exec_(b"DEALLOCATE " + self._name))
+        """PostgreSQL keeps its plan no longer.
+
+        By the protocol's own message: PgBouncer, which gives statements other names, understands no DEALLOCATE.
+        """
+        if not self._name:
+            return
+        if capabilities.has_send_close_prepared():
+            answer = session.pgconn.close_prepared(self._name)
+        else:
+            answer = session.pgconn.exec_(b"DEALLOCATE " + self._name)
+        isolation.check(session, answer)
 
     def _is_prepared(self, session: "psycopg.Connection[Any]") -> bool:
         threshold = session.prepare_threshold
