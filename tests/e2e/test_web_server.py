@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -17,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from tests.stack import ROOT, Stack, children_of, free_port, running_stack
+from tests.stack import Stack, running_stack
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 
@@ -297,14 +296,3 @@ def test_no_worker_outlives_its_killed_master(server: Stack) -> None:
     os.kill(web, signal.SIGKILL)
     server.wait(lambda: not old & server.family(), "end of the workers")
     server.wait(lambda: server.child("web") not in (None, web) and reached(server), "a new web server")
-
-
-def test_asked_to_stop_while_its_workers_start_it_stops() -> None:
-    command = [sys.executable, "-m", "memory_layer.web", "--host", "127.0.0.1", "--port", str(free_port())]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as web:
-        while not children_of(web.pid):
-            assert web.poll() is None
-        started = time.monotonic()
-        web.terminate()
-        assert web.wait(30) == 0
-    assert time.monotonic() - started < 10
