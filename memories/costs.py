@@ -157,8 +157,13 @@ def divided(estimates: Mapping[int, int], total: int | None) -> dict[int, int]:
 
 
 def _estimated(rows: Sequence[tuple[int, str]]) -> dict[int, int]:
-    """Tokens by tenant, of what the providers really send of a long text."""
+    """Tokens by tenant."""
     estimates: dict[int, int] = defaultdict(int)
     for tenant_id, text in rows:
-        estimates[tenant_id] += estimated_tokens(cut(text))
+        estimates[tenant_id] += estimated(text)
     return estimates
+
+
+def estimated(text: str) -> int:
+    """Tokens of what the providers really send of a text, where they do not say."""
+    return estimated_tokens(cut(text))

@@ -14,7 +14,6 @@ from django.db import InterfaceError, InternalError, OperationalError
 
 from memories import costs, metrics
 from memories.costs import Usage
-from memories.embeddings.batches import cut, estimated_tokens
 from memories.embeddings.usage import Used
 from memories.later import Later
 from memories.models import EmbeddingSpace
@@ -31,7 +30,7 @@ _lock = threading.Lock()
 
 def note(*, tenant_id: int, text: str, space: EmbeddingSpace, used: Used) -> None:
     """A search of the tenant had this text embedded. Asks nobody."""
-    tokens = estimated_tokens(cut(text)) if used.tokens is None else used.tokens
+    tokens = costs.estimated(text) if used.tokens is None else used.tokens
     _add(space, {tenant_id: Usage(tokens=tokens, calls=used.calls)})
     _later.wake()
 
