@@ -24,6 +24,13 @@ def at_once(*acts: Callable[[], Any]) -> list[Any]:
         return [future.result() for future in [pool.submit(one, act) for act in acts]]
 
 
+def somebody_waits() -> bool:
+    """Whether any session of the database waits for a lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
+
+
 @contextmanager
 def uncommitted(act: Callable[[], Any]):
     """with uncommitted(act) as commit: it has been done in a transaction that is open until commit() is called."""

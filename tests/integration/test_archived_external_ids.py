@@ -10,6 +10,7 @@ from django.utils import timezone
 from memories import archive, ingest
 from memories.models import ArchivedMessage, EmbeddingJob, Message
 from tests.answers import problem_of
+from tests.at_once import somebody_waits
 from tests.factories import remember
 from tests.integration.test_archive import archive_all, restore_all
 
@@ -119,15 +120,9 @@ def waiting_writer(tenant):
     writer = threading.Thread(target=write)
     with transaction.atomic():
         yield writer, stored
-        while writer.is_alive() and not _somebody_waits():
+        while writer.is_alive() and not somebody_waits():
             pass
     writer.join()
-
-
-def _somebody_waits() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return bool(cursor.fetchone()[0])
 
 
 @pytest.mark.django_db(transaction=True)

@@ -13,7 +13,7 @@ from memories import costs
 from memories.models import EmbeddingSpace, EmbeddingUsage
 from memories.reembedding import drop
 from tenants.models import Tenant
-from tests.at_once import at_once, uncommitted
+from tests.at_once import at_once, somebody_waits, uncommitted
 
 
 @pytest.fixture
@@ -140,13 +140,9 @@ def test_a_tenant_deleted_at_the_commit_takes_nobody_elses_share_along(acme, glo
 def until_blocked() -> None:
     """Until one session waits for a row."""
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone() != (0,):
-                return
+    while not somebody_waits():
+        assert time.monotonic() < deadline, "nobody waited"
         time.sleep(0.02)
-    pytest.fail("nobody waited")
 
 
 def test_the_account_outlives_a_dropped_space(acme, space):

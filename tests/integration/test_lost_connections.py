@@ -43,27 +43,29 @@ def end(*backends: int) -> None:
             operator.execute("SELECT pg_terminate_backend(%s, 5000)", [each])
 
 
-def test_one_request_finds_out_for_all(threads: tuple[Thread, Thread]) -> None:
+@pytest.fixture
+def after_a_loss(threads: tuple[Thread, Thread]) -> tuple[Thread, Thread]:
+    """Both connections were ended, and the first thread has failed for it."""
     busy, idle = threads
     end(busy(backend), idle(backend))
     with pytest.raises(OperationalError):
         busy(backend)
-    for thread in threads:
+    return threads
+
+
+def test_one_request_finds_out_for_all(after_a_loss: tuple[Thread, Thread]) -> None:
+    for thread in after_a_loss:
         thread(between_requests)
         assert thread(backend)
 
 
-def test_new_connections_stay(threads: tuple[Thread, Thread]) -> None:
-    busy, idle = threads
-    end(busy(backend), idle(backend))
-    with pytest.raises(OperationalError):
-        busy(backend)
-    for thread in threads:
+def test_new_connections_stay(after_a_loss: tuple[Thread, Thread]) -> None:
+    for thread in after_a_loss:
         thread(between_requests)
-    before = [thread(backend) for thread in threads]
-    for thread in threads * 2:
+    before = [thread(backend) for thread in after_a_loss]
+    for thread in after_a_loss * 2:
         thread(between_requests)
-    assert [thread(backend) for thread in threads] == before
+    assert [thread(backend) for thread in after_a_loss] == before
 
 
 def test_an_error_that_is_no_loss_closes_nothing(threads: tuple[Thread, Thread]) -> None:
