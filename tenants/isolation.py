@@ -240,6 +240,7 @@ class statement:
                 _execute(session, reach.switch)
                 state.now = reach
         elif status == _IDLE:
+            # Where Django has a transaction that has not begun yet, it begins here: libpq itself begins none.
             alone = session.autocommit
             if reach is not state.base or not alone or _shared.get():
                 state.own = alone

@@ -8,7 +8,7 @@ from memories.local_model import DIMENSIONS, UnusableModel
 
 
 class LocalProvider:
-    """About 60,000 short texts a second in one process. Its table is 16 MB, for all processes of a machine together."""
+    """About 30,000 short texts a second in one process. Its table is 16 MB, for all processes of a machine together."""
 
     def __init__(self, config: ProviderConfig) -> None:
         if config.dimensions != DIMENSIONS:

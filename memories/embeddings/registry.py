@@ -21,7 +21,7 @@ class Registered(NamedTuple):
     needs: tuple[str, ...] = ()  # variables without which it cannot work
     dimensions: int | None = None  # where there is but one number of them
     forked: bool = (
-        False  # made before a worker's processes are forked, it serves all of them from the same memory
+        False  # made before a worker forks its processes, it serves all of them from the same memory
     )
     remote: bool = False  # a call costs money or network: search remembers its vectors, a breaker guards it
 

@@ -60,17 +60,15 @@ class DatabaseWrapper(_DatabaseWrapper):  # type: ignore[misc]
         failed = self.errors_occurred
         super().close_if_unusable_or_obsolete()
         if failed and self.connection is None:
-            DatabaseWrapper.losses += (
-                1  # two threads at once may count one: it is more than before all the same
-            )
+            # Two threads at once may count one: it is more than before all the same.
+            DatabaseWrapper.losses += 1
 
     def get_connection_params(self) -> Any:
         return super().get_connection_params() | {"cursor_factory": Cursor}
 
     def get_new_connection(self, conn_params: Any) -> Any:
-        self._known_losses = (
-            DatabaseWrapper.losses
-        )  # before it connects: what is lost meanwhile may be this one
+        # Before it connects: what is lost meanwhile may be this one.
+        self._known_losses = DatabaseWrapper.losses
         session = super().get_new_connection(conn_params)
         isolation.greet(session, pooled=settings.ENV.database_pooled)
         return session

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 Work = TypeVar("Work")
-Own = queue.SimpleQueue  # of one thread, which waits there
 
 
 class Threads(Generic[Work]):
@@ -31,7 +30,8 @@ class Threads(Generic[Work]):
     ) -> None:
         self._do, self._tell, self._end = do, tell, end
         self._lock = threading.Lock()
-        self._own: list[Own[Work | None]] = [Own() for _ in range(count)]
+        # Of each thread, which waits there.
+        self._own: list[queue.SimpleQueue[Work | None]] = [queue.SimpleQueue() for _ in range(count)]
         self._idle = list(self._own)
         self._waiting: deque[Work] = deque()
         self._threads = [threading.Thread(target=self._go_on, args=[own], daemon=True) for own in self._own]
@@ -57,7 +57,7 @@ class Threads(Generic[Work]):
         for thread in self._threads:
             thread.join(seconds)
 
-    def _go_on(self, own: "Own[Work | None]") -> None:
+    def _go_on(self, own: "queue.SimpleQueue[Work | None]") -> None:
         while (work := own.get()) is not None:
             while work is not None:
                 self._do(work)
@@ -65,7 +65,7 @@ class Threads(Generic[Work]):
                 self._tell(done)
         self._end()
 
-    def _next(self, own: "Own[Work | None]") -> Work | None:
+    def _next(self, own: "queue.SimpleQueue[Work | None]") -> Work | None:
         """What waits longest; if nothing does, the thread is the first to be given work."""
         with self._lock:
             if self._waiting:
