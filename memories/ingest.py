@@ -4,10 +4,11 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import DataError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from memories import (
@@ -22,11 +23,12 @@ from memories import (
     suppression,
     tasks,
 )
+from memories.group_commit import GroupCommit
 from memories.models import Message
 from memories.spaces import active_space
 from memories.tables import WITH_ARCHIVE
 from memories.whole_messages import WholeMessage
-from tenants import audit, spans
+from tenants import audit, isolation, spans
 from tenants.audit_actions import AuditAction
 from tenants.models import Tenant
 
@@ -84,19 +86,35 @@ class Erased(Exception):
         )
 
 
+# A write of more rows is worth its own transaction, and nobody waits for it.
+GROUPED_ROWS = 16
+_commits: GroupCommit[Message, Stored] = GroupCommit(
+    alone=(ExternalIdConflict, Erased, quotas.QuotaExceeded, IntegrityError, DataError)
+)
+
+
 def store(*, tenant: Tenant, messages: Sequence[NewMessage]) -> list[Stored]:
     """Store all of them in one transaction, in order; a known external_id answers with its first row.
 
+    What several threads store for the tenant at the same moment may share that transaction (`group_commit`).
     Raises ExternalIdConflict, Erased or quotas.QuotaExceeded, and then nothing is stored.
     """
-    with metrics.INGEST_SECONDS.time(), spans.span("store messages", messages=len(messages)):
-        return _store(tenant, messages)
+    with (
+        metrics.INGEST_SECONDS.time(),
+        spans.span("store messages", messages=len(messages)),
+        quotas.refusals_counted(),
+    ):
+        now = timezone.now()
+        rows = [_row(tenant, new, now) for new in messages]
+        active_space()  # the first message of an installation makes it; without a space there would be no job
+        if len(rows) > GROUPED_ROWS or connection.in_atomic_block:
+            return _store(tenant, rows)
+        # Those who share a transaction share its reach: the database lets nobody write by somebody else's.
+        key = (tenant.id, isolation.current())
+        return list(_commits.write(key, rows, partial(_store, tenant)))
 
 
-def _store(tenant: Tenant, messages: Sequence[NewMessage]) -> list[Stored]:
-    now = timezone.now()
-    rows = [_row(tenant, new, now) for new in messages]
-    active_space()  # the first message of an installation makes it; without a space there would be no job
+def _store(tenant: Tenant, rows: Sequence[Message]) -> list[Stored]:
     with transaction.atomic():
         inserted = outbox.insert(rows, tenant_id=tenant.id)
         if len(inserted) < len(rows) and (refused := suppression.refused(tenant_id=tenant.id, rows=rows)):
@@ -115,7 +133,7 @@ def edit(*, tenant: Tenant, message_id: UUID, changes: Mapping[str, Any]) -> Mes
 
     A new text is scored (unless its importance was given) and embedded; until then it is found by its words.
     """
-    with transaction.atomic():
+    with quotas.refusals_counted(), transaction.atomic():
         message = Message.objects.for_tenant(tenant.id).select_for_update(no_key=True).get(id=message_id)
         text_changed = "content" in changes and changes["content"] != message.content
         changed = [

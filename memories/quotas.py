@@ -5,6 +5,8 @@ Enforced after the write and before its commit, by one writer of a tenant at a t
 fits, and a repeated external_id, which adds nothing, is never refused. Tenants without a quota wait for nobody.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -40,6 +42,7 @@ class QuotaExceeded(Exception):
     """The write would have taken the tenant past its quota; it must be rolled back."""
 
     def __init__(self, *, what: str, allowed: int, would_be: int) -> None:
+        self.what = what
         super().__init__(
             f"The tenant's quota is {allowed:,} {what} and this would make it {would_be:,}. Nothing was stored."
         )
@@ -78,8 +81,17 @@ def enforce(tenant: Tenant) -> None:
     stored = usage(tenant.id)
     for what, most in allowed.items():
         if most and getattr(stored, what) > most:
-            metrics.QUOTA_REFUSALS.labels(what).inc()
             raise QuotaExceeded(what=what, allowed=most, would_be=getattr(stored, what))
+
+
+@contextmanager
+def refusals_counted() -> Iterator[None]:
+    """For a whole write: what is refused together with others' and then written apart was not refused."""
+    try:
+        yield
+    except QuotaExceeded as error:
+        metrics.QUOTA_REFUSALS.labels(error.what).inc()
+        raise
 
 
 def _quotas_of(tenant: Tenant) -> dict[str, int]:

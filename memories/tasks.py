@@ -11,8 +11,10 @@ from tenants import sending, spans
 
 # Below the soft time limit: a task that has worked this long hands over to a fresh one.
 WORK_SECONDS = 60.0
-# An idle task stays this long for more to come, asking so often: under a stream of single messages one task embeds
-# them in small batches, where a task for each would cost more than the embedding.
+# An idle task stays this long for more to come, asking so often: a task for each message would cost more than the
+# embedding. So does a batch (4 ms of CPU, whatever is in it), so what comes while one is embedded and within the pause
+# after it is the next one: under a stream of single messages a fifth of their whole cost is saved, and a message that
+# comes alone is embedded at once.
 LINGER_SECONDS = 1.0
 POLL_SECONDS = 0.05
 # So long one look after codebooks, recall or languages takes: embedding waits behind it where there is one worker.
@@ -45,6 +47,8 @@ def _embed_for_a_while() -> int:
         if batch := jobs.run_batch():
             taken, idle_since = taken + batch, time.monotonic()
             called = called or _call_another(batch)
+            if batch < settings.ENV.embedding_batch_size:
+                time.sleep(POLL_SECONDS)
         elif not lexicon.fold():
             time.sleep(POLL_SECONDS)
     lexicon.fold_all()

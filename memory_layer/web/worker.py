@@ -10,4 +10,5 @@ from memory_layer.web.gateway import Gateway
 
 def gateway(listener: int) -> Gateway:
     """For one process; `listener` is the number of the socket that all of them accept from."""
-    return Gateway(application, threads=settings.ENV.web_threads, listener=listener)
+    env = settings.ENV
+    return Gateway(application, processes=env.web_workers, threads=env.web_threads, listener=listener)
