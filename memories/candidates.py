@@ -91,6 +91,7 @@ def _gather(asked: Asked, *, each: int, wanted: int) -> Gathered:
             limit=each,
             filters=filters,
             bucketed=asked.words.has_codebook,
+            bounded=asked.words.messages >= vectors.BOUNDED,
             tables=asked.tables,
         )
         found.by_vector = [message_id for message_id, _ in vectors.nearest(wanted_vectors)]
