@@ -45,19 +45,28 @@ _missed_lock = threading.Lock()
 
 
 def remembered_query_vector(
-    *, tenant_id: int, space: tuple[str, str, int], text: str, compute: Callable[[], list[float]]
+    *,
+    tenant_id: int,
+    space: tuple[str, str, int],
+    text: str,
+    beside: str,
+    compute: Callable[[bool], list[float]],
 ) -> tuple[list[float], bool]:
     """The text's vector in the space (provider, model, dimensions), and whether it was remembered.
 
-    Raises what `compute` raises, and remembers nothing then.
+    `beside` is a key of somebody else, looked at in the same round trip: `compute` is told whether Redis surely has
+    nothing there. Raises what `compute` raises, and remembers nothing then.
     """
-    key = _query_vector_key(tenant_id, space, text)
-    found = _unpacked(_ask(lambda: cache.get(key)), dimensions=space[2])
+    key = key_of(_query_vector_key(tenant_id, space, text))
+    # By its words: redis-py's own methods, and Django's, take as long again.
+    answer = with_redis(lambda redis: redis.execute_command("MGET", key, beside))
+    stored, other = answer or (None, b"")
+    found = None if stored is None else _unpacked(_backend().unpacked(stored), dimensions=space[2])
     if found is not None:
         return found, True
-    vector = compute()
-    packed = struct.pack(f"<{len(vector)}f", *vector)
-    _ask(lambda: cache.set(key, packed, QUERY_VECTOR_SECONDS))
+    vector = compute(other is None)
+    packed = _backend().packed(struct.pack(f"<{len(vector)}f", *vector))
+    with_redis(lambda redis: redis.execute_command("SET", key, packed, "EX", QUERY_VECTOR_SECONDS))
     return vector, False
 
 

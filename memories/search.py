@@ -5,6 +5,7 @@ A provider that is down never fails a search: it is answered by words alone, and
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -27,7 +28,7 @@ from memories import (
     vectors,
 )
 from memories.candidates import Asked, Gathered
-from memories.embeddings import EmbeddingError, Vector, embed
+from memories.embeddings import EmbeddingError, Vector, breaker, embed
 from memories.embeddings.registry import is_remote
 from memories.embeddings.usage import metered
 from memories.filters import NO_CONDITION
@@ -200,16 +201,21 @@ def _embedded(text: str, space: EmbeddingSpace, tenant: Tenant) -> Vector:
         return embed([text], identity)[0]
     isolation.let_go()  # no transaction waits for Redis and the provider
     vector, hit = caching.remembered_query_vector(
-        tenant_id=tenant.id, space=identity, text=text, compute=lambda: _paid_for(text, space, tenant)
+        tenant_id=tenant.id,
+        space=identity,
+        text=text,
+        beside=breaker.key_of(identity),
+        compute=lambda closed: _paid_for(text, space, tenant, closed=closed),
     )
     metrics.QUERY_VECTORS.labels("hit" if hit else "miss").inc()
     return vector
 
 
-def _paid_for(text: str, space: EmbeddingSpace, tenant: Tenant) -> Vector:
-    """Asked of the provider, and put on the tenant's account."""
-    with metered() as used:
-        vector = embed([text], identity_of(space))[0]
+def _paid_for(text: str, space: EmbeddingSpace, tenant: Tenant, *, closed: bool) -> Vector:
+    """Asked of the provider, and put on the tenant's account. `closed`: so its breaker has just been seen."""
+    identity = identity_of(space)
+    with metered() as used, breaker.seen_closed(identity) if closed else nullcontext():
+        vector = embed([text], identity)[0]
     query_costs.note(tenant_id=tenant.id, text=text, space=space, used=used)
     return vector
 

@@ -35,3 +35,7 @@ class RedisCache(DjangoRedisCache):
     def packed(self, value: Any) -> Any:
         """A value as `set` writes it and `get` reads it."""
         return cast(Any, self._cache)._serializer.dumps(value)
+
+    def unpacked(self, stored: Any) -> Any:
+        """What Redis has, as `get` reads it."""
+        return cast(Any, self._cache)._serializer.loads(stored)

@@ -10,7 +10,9 @@ Invariants:
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 
 import structlog
 from django.conf import settings
@@ -18,11 +20,14 @@ from django.utils.crypto import salted_hmac
 
 from memories import metrics
 from memories.embeddings import circuit_store
-from memories.embeddings.base import EmbeddingError, Fault, Identity
+from memories.embeddings.base import EmbeddingError, Fault, Identity, ProviderConfig
 from memories.embeddings.circuit import Circuit
 from memories.embeddings.registry import config_of
 
 log = structlog.get_logger(__name__)
+
+# Whose circuit the caller has just seen to be closed.
+_seen_closed: ContextVar[Identity | None] = ContextVar("seen_closed", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +38,24 @@ class BreakerState:
     failures: int
     seconds_to_probe: float
     reason: str
+
+
+def key_of(identity: Identity) -> str:
+    """Redis's key of the circuit, for who looks at Redis anyhow; of a misconfigured provider one that nobody has."""
+    try:
+        return circuit_store.key_of(_name(identity))
+    except EmbeddingError:
+        return circuit_store.key_of("")
+
+
+@contextmanager
+def seen_closed(identity: Identity) -> Iterator[None]:
+    """Redis has just been seen to have nothing by `key_of`: the next call, in this thread, need not look again."""
+    token = _seen_closed.set(identity)
+    try:
+        yield
+    finally:
+        _seen_closed.reset(token)
 
 
 @contextmanager
@@ -69,6 +92,8 @@ def state(identity: Identity) -> BreakerState:
 
 def _admit(name: str, identity: Identity) -> bool:
     """Whether calls have failed just before this one. Raises EmbeddingError while the breaker is open."""
+    if _seen_closed.get() == identity and not circuit_store.is_alone():
+        return False
     interval = settings.ENV.embedding_breaker_seconds
     circuit, _, now = circuit_store.change(
         name, lambda circuit, now: circuit.asked(now, interval_seconds=interval)
@@ -109,6 +134,11 @@ def _close(name: str, identity: Identity) -> None:
 
 def _name(identity: Identity) -> str:
     """Keyed with the installation's secret: Redis must not help to guess a provider's key."""
-    config = config_of(identity)
+    return _named(identity, config_of(identity), settings.SECRET_KEY)
+
+
+@lru_cache(maxsize=16)
+def _named(identity: Identity, config: ProviderConfig, secret: str) -> str:
     parts = (*map(str, identity), config.base_url, config.deployment, config.api_version, config.api_key)
-    return f"{identity.provider}:{salted_hmac('memories.breaker', chr(0).join(parts)).hexdigest()[:16]}"
+    digest = salted_hmac("memories.breaker", chr(0).join(parts), secret).hexdigest()
+    return f"{identity.provider}:{digest[:16]}"

@@ -47,7 +47,7 @@ _alone = _Alone()
 
 def change(name: str, step: Step) -> Changed:
     """Take one step, atomically: of two at the same time, the second sees what the first left."""
-    if time.monotonic() >= _alone.quiet_until:
+    if not is_alone():
         try:
             return _in_redis(name, step)
         except redis.RedisError as error:
@@ -56,12 +56,22 @@ def change(name: str, step: Step) -> Changed:
     return _in_process(name, step)
 
 
+def key_of(name: str) -> str:
+    """Where Redis has the circuit; it has none of one that is closed after no failure."""
+    return f"memory:breaker:{name}"
+
+
+def is_alone() -> bool:
+    """Whether this process goes by its own circuits just now."""
+    return time.monotonic() < _alone.quiet_until
+
+
 def _in_redis(name: str, step: Step) -> Changed:
     """A step that changes nothing, as all do while a provider is well, is one look and one round trip.
 
     Else WATCH ... MULTI: if the key changes in between, redis-py begins again. Four round trips.
     """
-    key = f"memory:breaker:{name}"
+    key = key_of(name)
     # Any: redis-py's types know nothing of value_from_callable, nor of what a pipeline gives.
     client: Any = _client(settings.ENV.redis_url)
     clock, stored = client.pipeline(transaction=False).time().get(key).execute()

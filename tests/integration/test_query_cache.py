@@ -1,13 +1,16 @@
 """Query vectors of remote providers are remembered in Redis: asked twice, paid once, and nobody else can tell."""
 
 import struct
+import time
 
 import pytest
 from django.core.cache import cache
 from prometheus_client import REGISTRY
+from redis import Redis
 
 from memories import embeddings, search, spaces, tasks
-from memories.embeddings import PROVIDERS, EmbeddingError, Fault, embed
+from memories.embeddings import PROVIDERS, EmbeddingError, Fault, breaker, circuit_store, embed
+from memories.embeddings.circuit import Circuit
 from memories.models import EmbeddingSpace
 from tenants import shared_redis
 from tests.factories import remember
@@ -118,6 +121,42 @@ def test_what_is_no_vector_is_overwritten(bot, lamps, remote, calls, stored):
     ask(bot)
     ask(bot)
     assert len(calls) == 2
+
+
+def test_while_all_is_well_redis_is_asked_twice(bot, lamps, remote, calls, monkeypatch):
+    """The look at the vector is the look at the breaker too; then the vector is kept."""
+    ask(bot, "a lamp")
+    asked: list[str] = []
+
+    def recording(client, *words, **options):
+        asked.append(words[0])
+        return ask_redis(client, *words, **options)
+
+    ask_redis = Redis.execute_command
+    monkeypatch.setattr(Redis, "execute_command", recording)
+    monkeypatch.setattr(circuit_store, "_in_redis", lambda *_: pytest.fail("looked at the breaker again"))
+    ask(bot)
+    assert [word for word in asked if word in ("MGET", "SET")] == ["MGET", "SET"]
+
+
+def test_a_breaker_that_is_open_is_seen_beside_the_vector(bot, lamps, remote, calls, settings):
+    def fail(circuit, now):
+        return circuit.failed(EmbeddingError("down", fault=Fault.SETUP), now, threshold=1, interval_seconds=9)
+
+    ask(bot)
+    circuit_store.change(breaker._name(embeddings.configured()), fail)
+    ask(bot)  # remembered
+    answer = bot.get(PATH, query="another").json()
+    assert answer["degraded"] is True
+    assert "left alone" in answer["degraded_reason"]
+
+
+def test_a_process_that_goes_by_its_own_breaker_goes_on_so(bot, lamps, remote, calls, monkeypatch):
+    """Redis may come back while this process leaves it alone: its own circuit still holds."""
+    own = circuit_store._Alone(quiet_until=time.monotonic() + 60)
+    monkeypatch.setattr(circuit_store, "_alone", own)
+    own.circuits[breaker._name(embeddings.configured())] = Circuit(5, time.time() + 60, "provider", "down")
+    assert bot.get(PATH, query="another").json()["degraded"] is True
 
 
 def test_without_redis_the_provider_is_asked(bot, lamps, remote, calls, settings, tmp_path):
