@@ -5,16 +5,23 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
-from memories import caching, costs, leases, metrics
+from memories import caching, costs, leases, metrics, statements
 from memories.embeddings import EmbeddingError, Fault, Vector, embed, resting
 from memories.embeddings.registry import is_remote
 from memories.embeddings.usage import metered
 from memories.models import EmbeddingJob, EmbeddingSpace
 from memories.spaces import identity_of
 from tenants import spans
+
+# Those with due jobs, by hand: Django builds such a query anew each time, 0.8 of the 2.6 ms of a batch.
+_SPACES = """
+    SELECT id, provider, model, dimensions, active FROM memories_embeddingspace AS space
+    WHERE EXISTS (SELECT FROM memories_embeddingjob
+                  WHERE buried_at IS NULL AND next_attempt_at <= statement_timestamp() AND space_id = space.id)
+    ORDER BY active DESC, id
+"""
 
 
 def run_batch() -> int:
@@ -72,8 +79,10 @@ def _workable_spaces() -> Iterator[tuple[EmbeddingSpace, list[int]]]:
     An idle worker asks this twenty times a second: with nothing due it costs one query, no breaker and no budget. One
     batch may go over a budget, because what a call costs is known after it.
     """
-    due = Exists(EmbeddingJob.objects.due().filter(space=OuterRef("pk")))
-    for space in EmbeddingSpace.objects.filter(due).order_by("-active", "id"):
+    for number, provider, model, dimensions, active in statements.rows(_SPACES, []):
+        space = EmbeddingSpace(
+            id=number, provider=provider, model=model, dimensions=dimensions, active=active
+        )
         identity = identity_of(space)
         if not resting(identity):
             yield space, costs.over_budget() if is_remote(identity) else []
