@@ -32,6 +32,11 @@ SAMPLE_BYTES = 128 * 1024 * 1024
 # A codebook is trained anew when the tenant has grown so much since.
 GROWTH = 4
 _SIZED_BUCKETS = 32
+_NEWEST = """
+    SELECT tenant.id, last.bucket FROM unnest(%s::bigint[]) AS tenant(id) CROSS JOIN LATERAL (
+        SELECT bucket FROM memories_centroid WHERE tenant_id = tenant.id AND space_id = %s::smallint
+        ORDER BY bucket DESC LIMIT 1 FOR KEY SHARE) AS last ORDER BY tenant.id
+"""
 _STORE = """
     WITH stored AS (
         INSERT INTO memories_centroid (tenant_id, space_id, bucket, centroid)
@@ -64,16 +69,8 @@ def newest(tenant_ids: Sequence[int], *, space_id: int) -> dict[int, Codebook]:
 
     Inside a transaction they stay until its end.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT tenant.id, last.bucket FROM unnest(%s::bigint[]) AS tenant(id) CROSS JOIN LATERAL (
-                SELECT bucket FROM memories_centroid WHERE tenant_id = tenant.id AND space_id = %s
-                ORDER BY bucket DESC LIMIT 1 FOR KEY SHARE) AS last ORDER BY tenant.id
-            """,
-            [sorted(set(tenant_ids)), space_id],
-        )
-        return {tenant: _codebook(tenant, space_id, last) for tenant, last in cursor.fetchall()}
+    found = statements.rows(_NEWEST, [statements.simple_array(sorted(set(tenant_ids))), space_id])
+    return {tenant: _codebook(tenant, space_id, last) for tenant, last in found}
 
 
 def estimated_vectors(codebook: Codebook) -> int:

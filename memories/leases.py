@@ -21,7 +21,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from memories import caching, metrics, stored_vectors
+from memories import caching, metrics, statements, stored_vectors
 from memories.embeddings import EmbeddingError, Fault, Vector
 from memories.models import EmbeddingJob
 from memories.passages import passages
@@ -33,6 +33,29 @@ BACKOFF_CAP_SECONDS = 300.0
 _ERROR_LENGTH = 500
 # So many jobs and tenants of a failed batch stand in its log line.
 _NAMED = 10
+# The limit is part of the text: a plan that is kept must know that few rows are wanted.
+_CLAIM = """
+    WITH due AS (
+        SELECT tenant_id, id FROM memories_embeddingjob
+        WHERE buried_at IS NULL AND next_attempt_at <= statement_timestamp() AND space_id = %s::smallint
+          AND tenant_id <> ALL(%s::bigint[])
+        ORDER BY next_attempt_at LIMIT {limit} FOR UPDATE SKIP LOCKED
+    ), claimed AS (
+        UPDATE memories_embeddingjob job
+        SET lease_token = %s::uuid, attempts = LEAST(attempts + 1, 32767),
+            next_attempt_at = statement_timestamp() + make_interval(secs => %s::float8)
+        FROM due WHERE job.tenant_id = due.tenant_id AND job.id = due.id
+        RETURNING job.id, job.tenant_id, job.message_id, job.attempts
+    )
+    SELECT claimed.id, claimed.tenant_id, claimed.message_id, claimed.attempts, message.name, message.content
+    FROM claimed JOIN memories_message message
+      ON message.tenant_id = claimed.tenant_id AND message.id = claimed.message_id
+"""
+_REMOVE = """
+    DELETE FROM memories_embeddingjob
+    WHERE (tenant_id, id) IN (SELECT * FROM unnest(%s::bigint[], %s::bigint[])) AND lease_token = %s::uuid
+    RETURNING tenant_id, message_id
+"""
 # Of batches that this process has begun and could not end, most often because the database went away.
 _abandoned: list[uuid.UUID] = []
 
@@ -73,43 +96,21 @@ def give_back() -> None:
 
 def claim(*, space_id: int, token: uuid.UUID, without: Sequence[int] = ()) -> list[Claim]:
     """Take due jobs under a lease. SKIP LOCKED lets several workers claim at once without waiting."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH due AS (
-                SELECT tenant_id, id FROM memories_embeddingjob
-                WHERE buried_at IS NULL AND next_attempt_at <= statement_timestamp() AND space_id = %s
-                  AND tenant_id <> ALL(%s::bigint[])
-                ORDER BY next_attempt_at LIMIT %s FOR UPDATE SKIP LOCKED
-            ), claimed AS (
-                UPDATE memories_embeddingjob job
-                SET lease_token = %s, attempts = LEAST(attempts + 1, 32767),
-                    next_attempt_at = statement_timestamp() + make_interval(secs => %s)
-                FROM due WHERE job.tenant_id = due.tenant_id AND job.id = due.id
-                RETURNING job.id, job.tenant_id, job.message_id, job.attempts
-            )
-            SELECT claimed.id, claimed.tenant_id, claimed.message_id, claimed.attempts, message.name, message.content
-            FROM claimed JOIN memories_message message
-              ON message.tenant_id = claimed.tenant_id AND message.id = claimed.message_id
-            """,
-            [
-                space_id,
-                list(without),
-                settings.ENV.embedding_batch_size,
-                token,
-                settings.ENV.embedding_lease_seconds,
-            ],
+    env = settings.ENV
+    rows = statements.rows(
+        _CLAIM.format(limit=int(env.embedding_batch_size)),
+        [space_id, statements.simple_array(without), token, env.embedding_lease_seconds],
+    )
+    return [
+        Claim(
+            job_id=job,
+            tenant_id=tenant,
+            message_id=message,
+            attempts=tries,
+            texts=embedded_texts(name, content),
         )
-        return [
-            Claim(
-                job_id=job,
-                tenant_id=tenant,
-                message_id=message,
-                attempts=tries,
-                texts=embedded_texts(name, content),
-            )
-            for job, tenant, message, tries, name, content in cursor.fetchall()
-        ]
+        for job, tenant, message, tries, name, content in rows
+    ]
 
 
 def finish(claims: Sequence[Claim], vectors: Sequence[Vector], *, space_id: int, token: uuid.UUID) -> int:
@@ -130,16 +131,11 @@ def finish(claims: Sequence[Claim], vectors: Sequence[Vector], *, space_id: int,
             """,
             [tenants, messages],
         )
-        cursor.execute(
-            """
-            DELETE FROM memories_embeddingjob
-            WHERE (tenant_id, id) IN (SELECT * FROM unnest(%s::bigint[], %s::bigint[])) AND lease_token = %s
-            RETURNING tenant_id, message_id
-            """,
-            [tenants, [claim.job_id for claim in claims], token],
+        jobs = statements.simple_array(claim.job_id for claim in claims)
+        ours = statements.rows(_REMOVE, [statements.simple_array(tenants), jobs, token])
+        stored_vectors.replace(
+            {(tenant, message): by_message[tenant, message] for tenant, message in ours}, space_id=space_id
         )
-        ours = cursor.fetchall()
-        stored_vectors.replace({key: by_message[key] for key in ours}, space_id=space_id)
         caching.forget_answers({tenant for tenant, _ in ours})
     return len(ours)
 

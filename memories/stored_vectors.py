@@ -3,14 +3,18 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from django.db import connection
-
 from memories import codebooks, statements
 from memories.embeddings import Vector
 from memories.models import MessageEmbedding
 
 Key = tuple[int, UUID]
 
+_REMOVE = """
+    DELETE FROM memories_messageembedding WHERE (tenant_id, message_id, space_id) IN (
+        SELECT tenant_id, message_id, %s::smallint
+        FROM unnest(%s::bigint[], %s::uuid[]) AS key(tenant_id, message_id))
+    RETURNING part
+"""
 # Arrays of binary vectors; COPY, hardly faster, is not for tables with row-level security.
 _INSERT = """
     WITH stored AS (
@@ -28,15 +32,8 @@ def replace(messages: Mapping[Key, Sequence[Vector]], *, space_id: int) -> None:
     """
     if not messages:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            DELETE FROM memories_messageembedding WHERE (tenant_id, message_id, space_id) IN (
-                SELECT tenant_id, message_id, %s::smallint
-                FROM unnest(%s::bigint[], %s::uuid[]) AS key(tenant_id, message_id))
-            """,
-            [space_id, [tenant for tenant, _ in messages], [message for _, message in messages]],
-        )
+    keys = [statements.simple_array(column) for column in zip(*messages, strict=True)]
+    statements.rows(_REMOVE, [space_id, *keys])
     buckets = _buckets(messages, space_id)
     rows = [
         (tenant, message, part, bucket, vector)
@@ -46,7 +43,11 @@ def replace(messages: Mapping[Key, Sequence[Vector]], *, space_id: int) -> None:
     tenants, ids, parts, in_buckets, stored = zip(*rows, strict=True)
     statements.rows(
         _INSERT,
-        [space_id, list(tenants), list(ids), list(parts), list(in_buckets), statements.halfvecs(stored)],
+        [
+            space_id,
+            *map(statements.simple_array, (tenants, ids, parts, in_buckets)),
+            statements.halfvecs(stored),
+        ],
     )
 
 
