@@ -2,8 +2,9 @@
 
 Invariants:
 - A job row exists from the commit of its message until its vector is stored. Only `finish` removes it.
-- Locks are taken in one order everywhere: message, then job, then embedding. Deleting a message locks it first
-  too, so it waits for a running `finish` and then takes the new vector along (ON DELETE CASCADE).
+- Locks are taken in one order everywhere: message, space, job, embedding. Deleting a message locks it first
+  too, so it waits for a running `finish` and then takes the new vector along (ON DELETE CASCADE). So does
+  removing a space, which then stays, as there is a vector of it.
 - A vector is stored only by the worker whose lease token the job still carries: a worker that was too slow, or
   whose text was edited meanwhile, stores nothing.
 - The vectors of a message, of its whole text and of its passages, are stored together or not at all.
@@ -126,10 +127,12 @@ def finish(claims: Sequence[Claim], vectors: Sequence[Vector], *, space_id: int,
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT FROM memories_message WHERE (tenant_id, id) IN (SELECT * FROM unnest(%s::bigint[], %s::uuid[]))
-            ORDER BY tenant_id, id FOR KEY SHARE
+            SELECT FROM memories_message message, memories_embeddingspace space
+            WHERE (message.tenant_id, message.id) IN (SELECT * FROM unnest(%s::bigint[], %s::uuid[]))
+              AND space.id = %s
+            ORDER BY message.tenant_id, message.id FOR KEY SHARE OF message, space
             """,
-            [tenants, messages],
+            [tenants, messages, space_id],
         )
         jobs = statements.simple_array(claim.job_id for claim in claims)
         ours = statements.rows(_REMOVE, [statements.simple_array(tenants), jobs, token])

@@ -1,6 +1,7 @@
 """Changing the embedding model: filled beside the old one, switched to when complete, switched back, dropped."""
 
 import threading
+import uuid
 from io import StringIO
 
 import pytest
@@ -8,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.models.functions import Now
 
-from memories import ingest, reembedding, search, tasks
+from memories import ingest, leases, reembedding, search, tasks
 from memories.embeddings import EmbeddingError, Fault, Identity, embed
 from memories.models import EmbeddingJob, EmbeddingSpace, Message, MessageEmbedding
 from tests.factories import remember
@@ -216,3 +217,35 @@ def test_without_a_worker_the_command_says_so(acme, monkeypatch):
     with pytest.raises(CommandError, match="does a worker run"):
         run("reembed", "--dimensions", "64", "--yes")
     EmbeddingJob.objects.update(next_attempt_at=Now())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_space_that_is_being_removed_waits_for_a_worker_that_still_fills_it(acme, monkeypatch):
+    """The race: the removal holds the space and looks for its jobs, the worker holds a job and looks for its space."""
+    remember(acme, "the cellar is dark")
+    space, token = EmbeddingSpace.objects.get(), uuid.uuid4()
+    claims = leases.claim(space_id=space.id, token=token)
+    EmbeddingSpace.objects.update(active=False)
+    replace, faults = leases.stored_vectors.replace, []
+
+    def remove() -> None:
+        try:
+            reembedding._remove_if_empty(space)
+        except Exception as error:
+            faults.append(error)
+        finally:
+            connection.close()
+
+    remover = threading.Thread(target=remove)
+
+    def late(messages, *, space_id):
+        remover.start()
+        remover.join(0.5)
+        assert remover.is_alive()
+        replace(messages, space_id=space_id)
+
+    monkeypatch.setattr(leases.stored_vectors, "replace", late)
+    assert leases.finish(claims, embed(["the cellar is dark"]), space_id=space.id, token=token) == 1
+    remover.join(10)
+    assert faults == []
+    assert MessageEmbedding.objects.filter(space=space).count() == 1
