@@ -3,6 +3,7 @@
 Each takes its time at every request whether anybody logs in or not: together 0.15 ms of a search.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import middleware as auth
@@ -10,6 +11,7 @@ from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
 from django.http import HttpRequest
 from django.utils.deprecation import MiddlewareMixin
+from whitenoise import middleware as whitenoise  # type: ignore[import-untyped]
 
 from memory_layer.requests import API
 
@@ -20,13 +22,22 @@ else:
 
 
 class PagesOnly(_Base):
-    """Before the middleware that it is for."""
+    """Before the middleware that it is for. The API goes past all that follow each other in one step."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        super().__init__(get_response)
+        # What Django wraps around each middleware has its attributes.
+        self.past_pages = getattr(get_response, "past_pages", get_response)
 
     def __call__(self, request: HttpRequest) -> Any:
         """Past it, for the API."""
         if request.path.startswith(API):
-            return self.get_response(request)
+            return self.past_pages(request)
         return super().__call__(request)
+
+
+class WhiteNoiseMiddleware(PagesOnly, whitenoise.WhiteNoiseMiddleware):  # type: ignore[misc]
+    """Static files."""
 
 
 class SessionMiddleware(PagesOnly, sessions.SessionMiddleware):

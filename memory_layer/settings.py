@@ -55,14 +55,15 @@ MIDDLEWARE = [
     "memory_layer.parsing.Utf8Middleware",
     "memory_layer.content_security.ContentSecurityMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "memory_layer.problems.BodyLimitMiddleware",
-    "memory_layer.pages.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # The API goes past the next four in one step.
+    "memory_layer.pages.WhiteNoiseMiddleware",
+    "memory_layer.pages.SessionMiddleware",
     "memory_layer.pages.AuthenticationMiddleware",
     "memory_layer.pages.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 if ENV.tracing:
