@@ -157,7 +157,7 @@ class BodyLimitMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        length = request.headers.get("Content-Length", "")
+        length = request.META.get("CONTENT_LENGTH", "")
         if length and not (length.isascii() and length.isdecimal()):
             return problem_response(request, status=400, detail="Content-Length must be a number of bytes.")
         if len(length) > _LENGTH_DIGITS or int(length or 0) > settings.MAX_BODY_BYTES:

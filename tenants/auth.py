@@ -186,7 +186,8 @@ def _only_reads(request: Request) -> bool:
 
 
 def _key_in(request: Request) -> keys.OfferedKey | None:
-    return keys.offered_in(request.headers.get("X-API-Key"), request.headers.get("Authorization"))
+    sent = request.META
+    return keys.offered_in(sent.get("HTTP_X_API_KEY"), sent.get("HTTP_AUTHORIZATION"))
 
 
 def _open_caller() -> Caller:

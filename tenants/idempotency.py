@@ -24,6 +24,7 @@ from tenants import metrics
 from tenants.models import Tenant
 
 HEADER, REPLAYED = "Idempotency-Key", "Idempotent-Replayed"
+_META = "HTTP_IDEMPOTENCY_KEY"
 KEPT = timedelta(hours=24)
 # A record is 200 bytes, of a large batch 50 kB: a chunk is gone in a part of a second.
 CHUNK = 1000
@@ -83,7 +84,7 @@ class StillRunning(APIException):
 
 def key_of(request: Request) -> RequestKey | None:
     """The key that was sent, if any; ValidationError (400) unless it is 1 to 255 printable ASCII characters."""
-    key = request.headers.get(HEADER)
+    key = request.META.get(_META)
     if key is None:
         return None
     if not _KEY.fullmatch(key):
