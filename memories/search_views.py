@@ -30,9 +30,10 @@ class SearchView(APIView):
     @extend_schema(parameters=[SearchIn, METADATA_PARAMETER], responses=SearchOut)
     def get(self, request: Request) -> HttpResponse:
         """The messages that matter most: similarity 60 %, importance 30 %, decay 10 %."""
-        values, metadata = valid_query(SearchIn, request.query_params)
+        sent = request.query_params.dict()
+        values, metadata = valid_query(SearchIn, sent)
         parts = as_filters(values, metadata_text=metadata).parts()
-        return _answer(request, request.query_params.dict(), values, parts)
+        return _answer(request, sent, values, parts)
 
     @extend_schema(operation_id="memory_search_by_body", request=SearchBody, responses=SearchOut)
     def post(self, request: Request) -> HttpResponse:

@@ -69,11 +69,13 @@ def valid_query(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """A query string's parameters, checked and converted, apart from its `metadata.<key>` ones."""
     metadata = {
-        key.removeprefix(METADATA_PREFIX): params[key] for key in params if key.startswith(METADATA_PREFIX)
+        key.removeprefix(METADATA_PREFIX): said
+        for key, said in params.items()
+        if key.startswith(METADATA_PREFIX)
     }
     if any("\0" in text for pair in metadata.items() for text in pair) or "" in metadata:
         raise ValidationError({"metadata": ["Needs a key, and text without NUL bytes."]})
-    rest = {key: params[key] for key in params if not key.startswith(METADATA_PREFIX)}
+    rest = {key: said for key, said in params.items() if not key.startswith(METADATA_PREFIX)}
     return valid(serializer, rest), metadata
 
 
@@ -124,7 +126,7 @@ class MessagesView(APIView):
     )
     def get(self, request: Request) -> Response:
         """Messages, newest first."""
-        values, metadata = valid_query(serializers.ListIn, request.query_params)
+        values, metadata = valid_query(serializers.ListIn, request.query_params.dict())
         tenant = tenant_of(caller_of(request), values.get("tenant_id"))
         condition = all_of(serializers.as_filters(values, metadata_text=metadata).parts())
         condition &= _after(values.get("cursor"))

@@ -1,12 +1,14 @@
 """What a request says, checked: the habits that the views of all rooms share."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, cast
 
+from django.core.exceptions import ValidationError as DjangoValidationError
 from rest_framework import serializers
 from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.fields import SkipField, empty, get_error_detail
 from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
 
@@ -17,22 +19,74 @@ from tenants.identifiers import MAX_LENGTH
 # Looking for what was meant takes time: a body of nothing but unknown fields is not worth it.
 UNKNOWN_NAMED = 10
 NOT_A_CURSOR = "Not a cursor of this API; leave it out for the first page."
+# What a field that is left out is: nothing; or it must be asked, as it is required or has more to say.
+_NOTHING, _ASKED = object(), object()
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses fields it does not know: a misspelt one would be lost without a word."""
+    """Refuses fields it does not know: a misspelt one would be lost without a word.
+
+    DRF asks every field what it makes of not being there: a tenth of a millisecond for a search, which says two of
+    fourteen. Here that is known beforehand.
+    """
 
     def to_internal_value(self, data: Any) -> Any:
         """The validated values; a ValidationError names every fault, unknown fields among them."""
         unknown = [name for name in data if name not in self.fields] if isinstance(data, Mapping) else []
         faults = {str(name)[:MAX_LENGTH]: [_unknown(name, self.fields)] for name in unknown[:UNKNOWN_NAMED]}
         try:
-            values = super().to_internal_value(data)
+            # In a form, which is no plain dict, DRF takes some fields that are left out for false.
+            values = self._read(data) if type(data) is dict else super().to_internal_value(data)
         except serializers.ValidationError as error:
             raise serializers.ValidationError({**cast(dict[str, Any], error.detail), **faults}) from error
         if faults:
             raise serializers.ValidationError(faults)
         return values
+
+    def run_validators(self, value: Any) -> None:
+        """Those of the whole; DRF gathers what they would want to know even where there are none."""
+        if self.validators:
+            super().run_validators(value)
+
+    def _read(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """As DRF's loop does it: the fields in their order, all faults together."""
+        values: dict[str, Any] = {}
+        faults: dict[str, Any] = {}
+        for field, check, absent in self._readers:
+            if absent is not _ASKED and field.field_name not in data:
+                if absent is not _NOTHING:
+                    self.set_value(values, field.source_attrs, absent)
+                continue
+            try:
+                value = field.run_validation(field.get_value(data))
+                value = value if check is None else check(value)
+            except serializers.ValidationError as error:
+                faults[field.field_name] = error.detail
+            except DjangoValidationError as error:
+                faults[field.field_name] = get_error_detail(error)
+            except SkipField:
+                continue
+            else:
+                self.set_value(values, field.source_attrs, value)
+        if faults:
+            raise serializers.ValidationError(faults)
+        return values
+
+    @cached_property
+    def _readers(self) -> list[tuple[Any, Callable[[Any], Any] | None, Any]]:
+        """The fields that may be sent, with this class's own check of each, and what each is where it is left out."""
+        checks = (
+            (field, getattr(self, f"validate_{field.field_name}", None)) for field in self._writable_fields
+        )
+        return [(field, check, _ASKED if check else _left_out(field)) for field, check in checks]
+
+
+def _left_out(field: Any) -> Any:
+    if field.required:
+        return _ASKED
+    if field.default is empty:
+        return _NOTHING
+    return _ASKED if callable(field.default) else field.default
 
 
 def _unknown(name: Any, known: Mapping[str, Any]) -> serializers.ErrorDetail:
