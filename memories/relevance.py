@@ -87,15 +87,15 @@ class Candidates:
     def at(self, place: int) -> Candidate:
         """One of them."""
         return Candidate(
-            id=self.ids[place],
-            conversation_id=self.conversation_ids[place],
-            created_s=self.created_s[place],
-            importance=self.importances[place],
-            word_count=self.word_counts[place],
-            by_named_speaker=self.by_named_speaker[place],
-            own_bm25=self.own_bm25s[place],
-            cosine=self.cosines[place],
-            fingerprint=self.fingerprints[place],
+            self.ids[place],
+            self.conversation_ids[place],
+            self.created_s[place],
+            self.importances[place],
+            self.word_counts[place],
+            self.by_named_speaker[place],
+            self.own_bm25s[place],
+            self.cosines[place],
+            self.fingerprints[place],
         )
 
     def all(self) -> list[Candidate]:
