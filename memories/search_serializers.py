@@ -201,8 +201,9 @@ class SearchOut(serializers.Serializer[Any]):
 
 def as_weights(tenant: Tenant, chosen: Mapping[str, float]) -> Weights:
     """The chosen weights, the tenant's where none is; ValidationError if that leaves nothing to rank by."""
+    own = weights_of(tenant)
     try:
-        return replace(weights_of(tenant), **chosen)
+        return replace(own, **chosen) if chosen else own
     except ValueError as error:
         message = "Together with the tenant's own, at least one of similarity, importance and decay must be above 0."
         raise serializers.ValidationError({"weights": [message]}) from error

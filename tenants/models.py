@@ -171,9 +171,9 @@ class Tenant(Remembered):
 
     def effective_weights(self) -> dict[str, float]:
         """Of similarity, importance and decay: its own, or the installation's where it has none."""
-        own = {name: getattr(self, f"{name}_weight") for name in WEIGHTS}
+        env, own = settings.ENV, {name: getattr(self, f"{name}_weight") for name in WEIGHTS}
         return {
-            name: getattr(settings.ENV, f"weight_{name}") if weight is None else weight
+            name: getattr(env, f"weight_{name}") if weight is None else weight
             for name, weight in own.items()
         }
 
