@@ -8,15 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.conf import settings
-from rest_framework.utils.encoders import JSONEncoder
 
 from memories import activity, caching, metrics, recalls
 from memories.embeddings import EmbeddingError
 from memories.spaces import active_space
 from tenants.models import Tenant
-
-# DRF's renderer makes one for each answer.
-_ENCODER = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+from tenants.requests import rendered
 
 
 def remembered(*, tenant: Tenant, asked: Any, make: Callable[[], Mapping[str, Any]]) -> bytes:
@@ -40,7 +37,7 @@ def remembered(*, tenant: Tenant, asked: Any, make: Callable[[], Mapping[str, An
             tenant_id=tenant.id,
             question=question,
             version=kept.version,
-            body=_rendered(_said_to_be_cached(body)) if "explain" in body else sent,
+            body=rendered(_said_to_be_cached(body)) if "explain" in body else sent,
             seconds=seconds,
         )
     return sent
@@ -67,11 +64,7 @@ def _made(
     metrics.SEARCH_CACHE.labels(result).inc()
     body = make()
     recalls.note(tenant_id=tenant.id, message_ids=[hit["id"] for hit in body["results"]])
-    return _rendered(body), body
-
-
-def _rendered(body: Mapping[str, Any]) -> bytes:
-    return _ENCODER.encode(body).encode()
+    return rendered(body), body
 
 
 def _said_to_be_cached(body: Mapping[str, Any]) -> Mapping[str, Any]:

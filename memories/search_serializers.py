@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from datetime import UTC
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -16,7 +15,7 @@ from memories.query import MAX_BYTES
 from memories.ranking import Weights, terms
 from memories.relevance import Relevance, signal_terms
 from memories.search import MODES, Answer, Found, weights_of
-from memories.serializers import FiltersIn, PlaceIn, PlaceOut, StrictSerializer, as_placed
+from memories.serializers import FiltersIn, PlaceIn, PlaceOut, StrictSerializer, as_moment, as_placed
 from memories.whole_messages import WholeMessage
 from tenants.models import Tenant
 
@@ -268,7 +267,7 @@ def as_message(message: WholeMessage) -> dict[str, Any]:
         "name": message.name or None,
         "content": message.content,
         "metadata": message.metadata,
-        "created_at": message.created_at.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z",
+        "created_at": as_moment(message.created_at),
         "importance": message.importance,
         "embedding_status": message.embedding_status,
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
+from datetime import UTC, datetime
 from typing import Any
 
 from rest_framework import serializers
@@ -21,7 +22,6 @@ from memories.ingest import NewMessage
 from memories.models import Message, Role
 from memories.whole_messages import WholeMessage
 from tenants.requests import StrictSerializer as StrictSerializer
-from tenants.requests import shown
 
 CONTENT_BYTES = 64 * 1024
 BATCH_MESSAGES = 1000
@@ -171,10 +171,23 @@ def as_new_message(values: Mapping[str, Any]) -> NewMessage:
     return NewMessage(**{name: value for name, value in values.items() if name in _OF_A_MESSAGE})
 
 
+def as_moment(at: datetime) -> str:
+    """As DateTimeField says it."""
+    return at.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+
+
 def as_receipt(message: Message | WholeMessage) -> dict[str, Any]:
-    """What of the answer to storing is no text, and no id that the client chose: ready for JSON."""
-    said = shown(StoredOut, message)
-    return {name: said[name] for name in said if name not in _ECHOED}
+    """What of the answer to storing is no text, and no id that the client chose: ready for JSON.
+
+    Made by hand: StoredOut takes as long as a tenth of storing it. A test holds the two together.
+    """
+    receipt = {
+        "id": str(message.id),
+        "importance": message.importance,
+        "created_at": as_moment(message.created_at),
+        "embedding_status": message.embedding_status,
+    }
+    return receipt | ({} if getattr(message, "archived_at", None) is None else {"archived": True})
 
 
 def as_stored(receipt: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

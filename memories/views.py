@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import APIException, NotFound, ValidationError
@@ -30,7 +31,7 @@ from tenants.auth import require_scope, tenant_of
 from tenants.models import Scope, Tenant
 from tenants.requests import Conflict as Conflict
 from tenants.requests import caller_of as caller_of
-from tenants.requests import reading_cursor, shown
+from tenants.requests import reading_cursor, rendered, shown
 from tenants.requests import valid as valid
 
 METADATA_PREFIX = "metadata."
@@ -85,7 +86,7 @@ class MessagesView(APIView):
     @extend_schema(
         parameters=[KEY_PARAMETER], request=MessageWithContextIn, responses={201: StoredWithContextOut}
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         """Store a message. It can be found at once, before its embedding exists.
 
         `return_context`: answered with what `POST /v1/memory/context` says of its text.
@@ -117,7 +118,12 @@ class MessagesView(APIView):
             body["context_error"] = None if found else NO_CONTEXT
             recalls.note(tenant_id=tenant.id, message_ids=found.ids if found else [])
         replayed = answer.replayed or receipt["replayed"]
-        return Response(body, status=answer.status, headers=idempotency.headers(replayed=replayed))
+        return HttpResponse(
+            rendered(body),
+            status=answer.status,
+            headers=idempotency.headers(replayed=replayed),
+            content_type="application/json",
+        )
 
     @extend_schema(
         operation_id="v1_messages_list",

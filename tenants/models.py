@@ -173,8 +173,7 @@ class Tenant(Remembered):
         """Of similarity, importance and decay: its own, or the installation's where it has none."""
         env, own = settings.ENV, {name: getattr(self, f"{name}_weight") for name in WEIGHTS}
         return {
-            name: getattr(env, f"weight_{name}") if weight is None else weight
-            for name, weight in own.items()
+            name: getattr(env, f"weight_{name}") if weight is None else weight for name, weight in own.items()
         }
 
     def clean(self) -> None:

@@ -11,6 +11,7 @@ from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.fields import SkipField, empty, get_error_detail
 from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
+from rest_framework.utils.encoders import JSONEncoder
 
 from tenants.auth import Caller
 from tenants.fields import meant
@@ -19,6 +20,8 @@ from tenants.identifiers import MAX_LENGTH
 # Looking for what was meant takes time: a body of nothing but unknown fields is not worth it.
 UNKNOWN_NAMED = 10
 NOT_A_CURSOR = "Not a cursor of this API; leave it out for the first page."
+# DRF's renderer makes one for each answer.
+_ENCODER = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 # What a field that is left out is: nothing; or it must be asked, as it is required or has more to say.
 _NOTHING, _ASKED = object(), object()
 
@@ -122,6 +125,11 @@ def valid(serializer: type[BaseSerializer[Any]], data: Any) -> dict[str, Any]:
 def shown(serializer: type[BaseSerializer[Any]], of: Any) -> dict[str, Any]:
     """What the serializer says of it, ready for JSON."""
     return dict(_shared(serializer).to_representation(of))  # type: ignore[arg-type]
+
+
+def rendered(body: Mapping[str, Any]) -> bytes:
+    """What `shown` says, or what was made as it is, as it is sent."""
+    return _ENCODER.encode(body).encode()
 
 
 @cache
