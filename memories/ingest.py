@@ -1,7 +1,7 @@
 """Storing, editing and deleting messages: each message and its embedding job in one transaction."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -108,13 +108,13 @@ def store(*, tenant: Tenant, messages: Sequence[NewMessage]) -> list[Stored]:
         rows = [_row(tenant, new, now) for new in messages]
         active_space()  # the first message of an installation makes it; without a space there would be no job
         if len(rows) > GROUPED_ROWS or connection.in_atomic_block:
-            return _store(tenant, rows)
+            return _store(tenant, rows, lambda: None)
         # Those who share a transaction share its reach: the database lets nobody write by somebody else's.
         key = (tenant.id, isolation.current())
         return list(_commits.write(key, rows, partial(_store, tenant)))
 
 
-def _store(tenant: Tenant, rows: Sequence[Message]) -> list[Stored]:
+def _store(tenant: Tenant, rows: Sequence[Message], before_commit: Callable[[], None]) -> list[Stored]:
     with transaction.atomic():
         inserted = outbox.insert(rows, tenant_id=tenant.id)
         if len(inserted) < len(rows) and (refused := suppression.refused(tenant_id=tenant.id, rows=rows)):
@@ -124,6 +124,7 @@ def _store(tenant: Tenant, rows: Sequence[Message]) -> list[Stored]:
             quotas.enforce(tenant)
             caching.forget_answers([tenant.id])
             transaction.on_commit(lambda: _after_commit(len(inserted)))
+        before_commit()
     return stored
 
 

@@ -1,6 +1,5 @@
 """Clients of a running stack: a thread and a kept-alive connection each."""
 
-import http.client
 import json
 import os
 import threading
@@ -8,7 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
+
+from tests.benchmarks.connections import Connection
 
 # The operator's key of the stack; in the environment, so that a client in a process of its own has it too. None: open.
 KEY = "BENCHMARK_API_KEY"
@@ -18,8 +19,7 @@ class Client:
     """One kept-alive connection, closed at the end of a `with`."""
 
     def __init__(self, address: str) -> None:
-        self.connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
-        self.headers = {"X-API-Key": os.environ[KEY]} if KEY in os.environ else {}
+        self.connection = Connection(address, {"X-API-Key": os.environ[KEY]} if KEY in os.environ else {})
 
     def __enter__(self) -> "Client":
         return self
@@ -29,10 +29,7 @@ class Client:
 
     def post(self, path: str, body: Any, *, expected: int | tuple[int, ...] = 201) -> Any:
         """POST as JSON; any other status is an error."""
-        self.connection.request(
-            "POST", path, json.dumps(body), self.headers | {"Content-Type": "application/json"}
-        )
-        return json.loads(self._answer(expected))
+        return json.loads(self._answer("POST", path, json.dumps(body).encode(), expected))
 
     def get(self, path: str) -> Any:
         """GET as JSON."""
@@ -40,31 +37,25 @@ class Client:
 
     def get_text(self, path: str) -> str:
         """GET, whatever it is."""
-        self.connection.request("GET", path, headers=self.headers)
-        return self._answer(200)
+        return self._answer("GET", path, b"", 200).decode()
 
     def status(self, path: str) -> int:
         """GET; only how it went."""
-        self.connection.request("GET", path, headers=self.headers)
-        answer = self.connection.getresponse()
-        answer.read()
-        return answer.status
+        return self.connection.ask("GET", path)[0]
 
     def delete(self, path: str) -> Any:
         """DELETE, answered in JSON."""
-        self.connection.request("DELETE", path, headers=self.headers)
-        return json.loads(self._answer(200))
+        return json.loads(self._answer("DELETE", path, b"", 200))
 
     def search(self, tenant: str, query: str, **params: Any) -> list[dict[str, Any]]:
         """The hits of GET /v1/memory/search, best first."""
         parameters = urlencode({"tenant_id": tenant, "query": query} | params)
         return self.get(f"/v1/memory/search?{parameters}")["results"]
 
-    def _answer(self, expected: int | tuple[int, ...]) -> str:
-        answer = self.connection.getresponse()
-        body = answer.read().decode()
-        if answer.status not in (expected if isinstance(expected, tuple) else (expected,)):
-            raise RuntimeError(f"{answer.status}: {body[:300]}")
+    def _answer(self, method: str, path: str, sent: bytes, expected: int | tuple[int, ...]) -> bytes:
+        status, body = self.connection.ask(method, path, sent)
+        if status not in (expected if isinstance(expected, tuple) else (expected,)):
+            raise RuntimeError(f"{status}: {body[:300].decode(errors='replace')}")
         return body
 
 

@@ -1,7 +1,7 @@
 """What several threads write at the same moment goes into one transaction, and nobody is refused for somebody else."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -29,7 +29,7 @@ class Table:
         self.begun, self.go_on = threading.Event(), threading.Event()
         self.lock = threading.Lock()
 
-    def write(self, rows: Sequence[str]) -> list[str]:
+    def write(self, rows: Sequence[str], before_commit: Callable[[], None]) -> list[str]:
         with self.lock:
             self.writes.append(list(rows))
         if rows[0] == "slow":
@@ -38,6 +38,9 @@ class Table:
         for row, error in (("refused", Refused), ("lost", Lost), ("exit", SystemExit)):
             if row in rows:
                 raise error(row)
+        before_commit()
+        if rows[0] == "slow to commit":
+            assert self.go_on.wait(SECONDS)
         return [row.upper() for row in rows]
 
 
@@ -94,6 +97,17 @@ def test_other_keys_wait_for_nobody(commits, table, pool):
     assert commits.write("another tenant", ["a"], table.write) == ["A"]
     table.go_on.set()
     assert outcome(slow) == ["SLOW"]
+
+
+def test_the_next_is_written_while_one_commits(commits, table, pool):
+    slow = pool.submit(commits.write, KEY, ["slow to commit"], table.write)
+    while commits._waiting or not table.writes:
+        pass
+    assert commits.write(KEY, ["a"], table.write) == ["A"]
+    assert not slow.done()
+    table.go_on.set()
+    assert outcome(slow) == ["SLOW TO COMMIT"]
+    assert commits._waiting == {}
 
 
 def test_a_refusal_is_for_the_one_who_is_refused(commits, table, pool):
