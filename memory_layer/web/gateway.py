@@ -35,9 +35,9 @@ SERVER = ("Server", "ai-memory-layer")
 WHOLE_BYTES = 1024 * 1024
 DRAIN_SECONDS = 1.0
 # A kept connection stays with the process that took it, and one process may have taken most of those that work: another
-# processor has nothing to do then. So about one answer in so many ends its connection, and whoever has time takes the
-# next one. It costs a client 0.2 ms.
-ANSWERS_KEPT = 100
+# processor has nothing to do then. So one answer in so many ends its connection, more often while requests wait for a
+# thread here, and whoever has time takes the next one. It costs a client 0.2 ms.
+ANSWERS_KEPT, ANSWERS_KEPT_IN_A_CROWD = 200, 20
 _CLOSE = ("Connection", "close")
 _PR_SET_PDEATHSIG = 1
 
@@ -55,7 +55,7 @@ class Gateway:
         )
         self._listener = listener
         self._farewell: list[tuple[str, str]] = []
-        self._ends = 1 / ANSWERS_KEPT if processes > 1 else 0.0
+        self._is_one_of_several = processes > 1
         self._bodies = Bodies(settings.MAX_BODY_BYTES)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -122,8 +122,7 @@ class Gateway:
         status, headers = int(said[0][:3]), [*said[1], SERVER, *self._farewell]
         try:
             if isinstance(response, HttpResponse):
-                ends = not self._farewell and random.random() < self._ends  # noqa: S311 - guards nothing
-                protocol.response_bytes(status, [*headers, _CLOSE] if ends else headers, response.content)
+                protocol.response_bytes(status, [*headers, *self._parting()], response.content)
                 repeats.keep(response, headers, scope.path)
             elif scope.method == "HEAD" or _is_short(response):
                 protocol.response_bytes(
@@ -133,6 +132,12 @@ class Gateway:
                 self._stream(protocol, status, headers, response)
         finally:
             response.close()
+
+    def _parting(self) -> list[tuple[str, str]]:
+        if self._farewell or not self._is_one_of_several:
+            return []
+        kept = ANSWERS_KEPT_IN_A_CROWD if self._threads.are_all_busy() else ANSWERS_KEPT
+        return [_CLOSE] if random.random() * kept < 1 else []  # noqa: S311 - guards nothing
 
     def _stream(
         self, protocol: Any, status: int, headers: list[tuple[str, str]], response: HttpResponseBase

@@ -50,6 +50,10 @@ class Threads(Generic[Work]):
             latest = self._idle.pop()
         latest.put(work)
 
+    def are_all_busy(self) -> bool:
+        """And somebody's work waits; at a moment that is over when this returns."""
+        return bool(self._waiting)
+
     def stop(self, *, seconds: float) -> None:
         """Let each thread end after what waits, and wait so long for each."""
         for own in self._own:
