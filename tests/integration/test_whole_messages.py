@@ -20,9 +20,8 @@ def uneven(acme):
     return acme
 
 
-@pytest.mark.parametrize("sql", [whole_messages._LIVE, whole_messages._ARCHIVED], ids=["live", "archived"])
-def test_a_plan_for_all_tenants_looks_each_up(uneven, sql):
-    text, names = prepared.numbered(sql)
+def test_a_plan_for_all_tenants_looks_each_up(uneven):
+    text, names = prepared.numbered(whole_messages._LIVE)
     ids = [str(each) for each in Message.objects.values_list("id", flat=True)[:10]]
     given = {"tenant": str(uneven.id), "ids": f"'{{{','.join(ids)}}}'"}
     with connection.cursor() as cursor:
@@ -31,5 +30,5 @@ def test_a_plan_for_all_tenants_looks_each_up(uneven, sql):
         cursor.execute(f"EXPLAIN EXECUTE whole_messages ({', '.join(given[name] for name in names)})")
         plan = "\n".join(line for (line,) in cursor.fetchall())
         cursor.execute("DEALLOCATE whole_messages")
-    assert "_pkey on memories_" in plan
+    assert "Index Scan using memories_message_pkey" in plan
     assert "= ANY" not in plan
