@@ -11,8 +11,9 @@ D. Hendler et al., "Flat Combining and the Synchronization-Parallelism Tradeoff"
 
 import threading
 from collections.abc import Callable, Hashable, Sequence
+from functools import cache, partial
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 Row = TypeVar("Row")
 Done = TypeVar("Done")
@@ -65,22 +66,22 @@ class GroupCommit(Generic[Row, Done]):
         with self._lock:
             others = self._waiting[key]
             self._waiting[key] = []
-        group, turn = [own, *others], _Turn(self, key)
+        group = [own, *others]
+        hand_over = cache(partial(self._let_next_write, key))  # once, by `write` or at the end
         try:
-            done = iter(write([row for share in group for row in share.rows], turn.hand_over))
+            done = iter(write([row for share in group for row in share.rows], hand_over))
             for share in group:
                 share.done = list(islice(done, len(share.rows)))
         except BaseException as error:
             for share in group:
                 share.error, share.again = error, bool(others) and isinstance(error, self._alone)
         finally:
-            turn.hand_over()
+            hand_over()
             for share in group:
                 share.settled = True
                 share.wake()
 
-    def let_next_write(self, key: Hashable) -> None:
-        """Called once by who writes."""
+    def _let_next_write(self, key: Hashable) -> None:
         with self._lock:
             waiting = self._waiting[key]
             if not waiting:
@@ -88,18 +89,6 @@ class GroupCommit(Generic[Row, Done]):
                 return
             following = waiting.pop(0)
         following.wake()
-
-
-class _Turn:
-    """That of one writer, to be handed over once."""
-
-    def __init__(self, commits: "GroupCommit[Any, Any]", key: Hashable) -> None:
-        self._commits, self._key, self._is_over = commits, key, False
-
-    def hand_over(self) -> None:
-        if not self._is_over:
-            self._is_over = True
-            self._commits.let_next_write(self._key)
 
 
 class _Share(Generic[Row, Done]):

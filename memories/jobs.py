@@ -16,12 +16,11 @@ from memories.spaces import identity_of
 from tenants import spans
 
 # Those with due jobs, by hand: Django builds such a query anew each time, 0.8 of the 2.6 ms of a batch.
-_SPACES = """
+_SPACES = f"""
     SELECT id, provider, model, dimensions, active FROM memories_embeddingspace AS space
-    WHERE EXISTS (SELECT FROM memories_embeddingjob
-                  WHERE buried_at IS NULL AND next_attempt_at <= statement_timestamp() AND space_id = space.id)
+    WHERE EXISTS (SELECT FROM memories_embeddingjob WHERE {leases.DUE} AND space_id = space.id)
     ORDER BY active DESC, id
-"""
+"""  # noqa: S608 - made of constants
 
 
 def run_batch() -> int:

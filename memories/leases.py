@@ -34,13 +34,14 @@ BACKOFF_CAP_SECONDS = 300.0
 _ERROR_LENGTH = 500
 # So many jobs and tenants of a failed batch stand in its log line.
 _NAMED = 10
+# As EmbeddingJobQuerySet.due, for statements by hand.
+DUE = "buried_at IS NULL AND next_attempt_at <= statement_timestamp()"
 # The limit is part of the text: a plan that is kept must know that few rows are wanted.
-_CLAIM = """
+_CLAIM = f"""
     WITH due AS (
         SELECT tenant_id, id FROM memories_embeddingjob
-        WHERE buried_at IS NULL AND next_attempt_at <= statement_timestamp() AND space_id = %s::smallint
-          AND tenant_id <> ALL(%s::bigint[])
-        ORDER BY next_attempt_at LIMIT {limit} FOR UPDATE SKIP LOCKED
+        WHERE {DUE} AND space_id = %s::smallint AND tenant_id <> ALL(%s::bigint[])
+        ORDER BY next_attempt_at LIMIT {{limit}} FOR UPDATE SKIP LOCKED
     ), claimed AS (
         UPDATE memories_embeddingjob job
         SET lease_token = %s::uuid, attempts = LEAST(attempts + 1, 32767),
@@ -51,7 +52,7 @@ _CLAIM = """
     SELECT claimed.id, claimed.tenant_id, claimed.message_id, claimed.attempts, message.name, message.content
     FROM claimed JOIN memories_message message
       ON message.tenant_id = claimed.tenant_id AND message.id = claimed.message_id
-"""
+"""  # noqa: S608 - made of constants
 _REMOVE = """
     DELETE FROM memories_embeddingjob
     WHERE (tenant_id, id) IN (SELECT * FROM unnest(%s::bigint[], %s::bigint[])) AND lease_token = %s::uuid

@@ -136,7 +136,7 @@ class Gateway:
     def _parting(self) -> list[tuple[str, str]]:
         if self._farewell or not self._is_one_of_several:
             return []
-        kept = ANSWERS_KEPT_IN_A_CROWD if self._threads.are_all_busy() else ANSWERS_KEPT
+        kept = ANSWERS_KEPT_IN_A_CROWD if self._threads.has_waiting() else ANSWERS_KEPT
         return [_CLOSE] if random.random() * kept < 1 else []  # noqa: S311 - guards nothing
 
     def _stream(

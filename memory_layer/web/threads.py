@@ -50,8 +50,8 @@ class Threads(Generic[Work]):
             latest = self._idle.pop()
         latest.put(work)
 
-    def are_all_busy(self) -> bool:
-        """And somebody's work waits; at a moment that is over when this returns."""
+    def has_waiting(self) -> bool:
+        """Whether work waits for a thread; it may have found one when this returns."""
         return bool(self._waiting)
 
     def stop(self, *, seconds: float) -> None:

@@ -17,6 +17,7 @@ BROKEN = {
     "two values": JSON + JSON,
     "single quotes": str(HELLO).encode(),
     "invalid UTF-8": JSON.replace(b"hello", b"\xff\xfe"),
+    "half a character at its end": JSON + b"\xc3",
     "UTF-16": json.dumps(HELLO).encode("utf-16"),
     "nul bytes": b"\0" * 100,
     "NaN": JSON.replace(b'"hello"', b'"hello", "importance": NaN'),

@@ -88,3 +88,15 @@ def test_givers_and_takers_that_race_lose_nothing(made):
     for giver in givers:
         giver.start()
     assert sorted(told.get(timeout=SECONDS)[0] for _ in range(2000)) == list(range(2000))
+
+
+def test_work_waits_where_no_thread_is_free(made):
+    go_on = threading.Event()
+    threads, told = made(1, lambda _: go_on.wait(SECONDS))
+    threads.give("first")
+    assert not threads.has_waiting()
+    threads.give("second")
+    assert threads.has_waiting()
+    go_on.set()
+    assert [told.get(timeout=SECONDS)[0] for _ in range(2)] == ["first", "second"]
+    assert not threads.has_waiting()
