@@ -20,7 +20,7 @@ from django.db import IntegrityError, connection, transaction
 from memories import tasks
 from memories.embeddings import Identity
 from memories.embeddings.batches import BYTES_PER_TOKEN
-from memories.models import Centroid, EmbeddingJob, EmbeddingSpace
+from memories.models import Centroid, EmbeddingSpace
 from memories.passages import LONG_WORDS
 from memories.spaces import REMEMBERED_SECONDS, forget_active_space
 
@@ -177,7 +177,8 @@ def drop(space: EmbeddingSpace) -> int:
     time.sleep(REMEMBERED_SECONDS)
     dropped = 0
     while EmbeddingSpace.objects.filter(id=space.id).exists():
-        EmbeddingJob.objects.filter(space=space).delete()
+        while _drop_chunk(space, "memories_embeddingjob"):
+            pass
         for table in _VECTOR_TABLES:
             while removed := _drop_chunk(space, table):
                 dropped += removed
@@ -196,10 +197,11 @@ def _remove_if_empty(space: EmbeddingSpace) -> None:
 
 
 def _drop_chunk(space: EmbeddingSpace, table: str) -> int:
+    """Rows that a worker has locked are left to the next look: who waited for them might hold what it wants next."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             f"""DELETE FROM {table} WHERE ctid = ANY(ARRAY(
-                   SELECT ctid FROM {table} WHERE space_id = %s LIMIT %s))""",  # noqa: S608 - one of _VECTOR_TABLES
+                   SELECT ctid FROM {table} WHERE space_id = %s LIMIT %s FOR UPDATE SKIP LOCKED))""",  # noqa: S608
             [space.id, CHUNK],
         )
         return int(cursor.rowcount)

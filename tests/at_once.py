@@ -1,6 +1,7 @@
 """Things that happen at the same time, each in a thread with a connection of its own."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -22,6 +23,14 @@ def at_once(*acts: Callable[[], Any]) -> list[Any]:
 
     with ThreadPoolExecutor(len(acts)) as pool:
         return [future.result() for future in [pool.submit(one, act) for act in acts]]
+
+
+def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Look again and again until it holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not in {seconds} s"
+        time.sleep(0.002)
 
 
 def somebody_waits() -> bool:

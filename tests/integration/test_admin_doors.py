@@ -122,6 +122,13 @@ def test_every_page_says_what_it_may_load(root, path):
     )
 
 
+def test_nothing_that_a_browser_shows_may_be_framed(client, db):
+    for path in ("/admin/login/", "/static/console/console.css"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.headers["X-Frame-Options"]) == (200, "DENY")
+        answer.close()  # a file
+
+
 def test_answers_of_the_api_are_no_pages(bot):
     answer = bot.get("/v1/messages")
     assert content_security.HEADER not in answer.headers

@@ -1,7 +1,6 @@
 """What embedding costs: tokens counted or estimated, shared out by tenant, priced, added up by the day."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from decimal import Decimal
@@ -13,7 +12,7 @@ from memories import costs
 from memories.models import EmbeddingSpace, EmbeddingUsage
 from memories.reembedding import drop
 from tenants.models import Tenant
-from tests.at_once import at_once, somebody_waits, uncommitted
+from tests.at_once import at_once, somebody_waits, uncommitted, until
 
 
 @pytest.fixture
@@ -131,18 +130,10 @@ def test_a_tenant_deleted_at_the_commit_takes_nobody_elses_share_along(acme, glo
     rows = [(acme.id, "one"), (globex.id, "one")]
     with uncommitted(acme.delete) as commit, ThreadPoolExecutor(1) as pool:
         recorded = pool.submit(at_once, lambda: costs.record(rows, space=space, calls=1))
-        until_blocked()
+        until(somebody_waits)
         commit()
         recorded.result()
     assert account() == {"globex": (1, 1, 0)}
-
-
-def until_blocked() -> None:
-    """Until one session waits for a row."""
-    deadline = time.monotonic() + 30
-    while not somebody_waits():
-        assert time.monotonic() < deadline, "nobody waited"
-        time.sleep(0.02)
 
 
 def test_the_account_outlives_a_dropped_space(acme, space):

@@ -1,11 +1,13 @@
 """Messages that come for one tenant at the same moment share a transaction, and only that."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 from prometheus_client import REGISTRY
 
 from memories import ingest, spaces
@@ -13,7 +15,7 @@ from memories.models import EmbeddingJob, Message
 from retention import erasure
 from tenants import isolation
 from tests.answers import problem_of
-from tests.at_once import somebody_waits, uncommitted
+from tests.at_once import somebody_waits, uncommitted, until
 from tests.conftest import Api
 from tests.factories import remember
 
@@ -29,15 +31,21 @@ def space(db):
     return spaces.active_space()
 
 
-@contextmanager
 def one_under_way(api: Api, tenant):
-    """with one_under_way(...) as (send, answers): a transaction for the tenant waits in PostgreSQL until the block ends
-    and what is sent meanwhile waits for it. `answers`, after that: of the first and of everything that was sent."""
+    """What the API answers. See `waiting_behind`."""
+    return waiting_behind(tenant, lambda content, **more: api.post(PATH, HELLO | {"content": content} | more))
+
+
+@contextmanager
+def waiting_behind(tenant, store: Callable[..., Any]):
+    """with waiting_behind(...) as (send, answers): a transaction for the tenant waits in PostgreSQL until the block
+    ends, and what is sent meanwhile waits for it. `answers`, after that: of the first and of all that was sent, what
+    `store` returned or raised."""
     sent: list[Future] = []
 
-    def post(body: dict, path: str = PATH):
+    def stored(content: str, **more) -> Any:
         try:
-            return api.post(path, body)
+            return store(content, **more)
         finally:
             connection.close()
 
@@ -45,21 +53,19 @@ def one_under_way(api: Api, tenant):
         ThreadPoolExecutor(16) as pool,
         uncommitted(lambda: remember(tenant, "held", conversation="c", external_id="x")) as commit,
     ):
-        sent.append(pool.submit(post, HELLO | {"content": "held", "external_id": "x"}))
-        while not somebody_waits():
-            pass
+        sent.append(pool.submit(stored, "held", external_id="x"))
+        until(somebody_waits)
         [waiting] = ingest._commits._waiting.values()
 
         def send(content: str, **more) -> None:
             before = len(waiting)
-            sent.append(pool.submit(post, HELLO | {"content": content} | more))
-            while len(waiting) == before:
-                pass
+            sent.append(pool.submit(stored, content, **more))
+            until(lambda: len(waiting) > before)
 
         answers: list = []
         yield send, answers
         commit()
-        answers += [each.result(30) for each in sent]
+        answers += [each.exception(30) or each.result() for each in sent]
 
 
 def transactions(tenant) -> list[list[str]]:
@@ -132,32 +138,17 @@ def test_what_fits_into_a_quota_is_stored(bot, acme):
 
 def test_the_others_are_stored_where_one_breaks_a_constraint(acme):
     """The API lets nothing by that the database would refuse: so this one comes by the use case."""
-    bad = ingest.NewMessage(conversation_id="c", role="user", content="bad", importance=7.0)
-    good = ingest.NewMessage(conversation_id="c", role="user", content="good")
-    sent: list[Future] = []
 
-    def store(new: ingest.NewMessage):
-        try:
-            return ingest.store(tenant=acme, messages=[new])
-        finally:
-            connection.close()
+    def store(content: str, **more) -> Any:
+        new = ingest.NewMessage(conversation_id="c", role="user", content=content, **more)
+        return ingest.store(tenant=acme, messages=[new])
 
-    with (
-        ThreadPoolExecutor(3) as pool,
-        uncommitted(lambda: remember(acme, "held", conversation="c", external_id="x")) as commit,
-    ):
-        held = ingest.NewMessage(conversation_id="c", role="user", content="held", external_id="x")
-        sent.append(pool.submit(store, held))
-        while not somebody_waits():
-            pass
-        [waiting] = ingest._commits._waiting.values()
-        for place, new in enumerate((good, bad), start=1):
-            sent.append(pool.submit(store, new))
-            while len(waiting) < place:
-                pass
-        commit()
-    assert sent[1].result()[0].message.content == "good"
-    assert "IntegrityError" in repr(sent[2].exception())
+    with waiting_behind(acme, store) as (send, answers):
+        send("good")
+        send("bad", importance=7.0)
+    _, [good], refusal = answers
+    assert good.message.content == "good"
+    assert isinstance(refusal, IntegrityError)
     assert transactions(acme) == [["good"]]
 
 

@@ -2,16 +2,18 @@
 
 import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from memories import ingest, leases, reembedding, search, tasks
 from memories.embeddings import EmbeddingError, Fault, Identity, embed
 from memories.models import EmbeddingJob, EmbeddingSpace, Message, MessageEmbedding
+from tests.at_once import somebody_waits, until
 from tests.factories import remember
 
 NEW = Identity("mock", "hashed-words", 64)
@@ -134,6 +136,30 @@ def test_dropping_ends_the_second_embedding(acme):
     remember(acme, "two")
     tasks.drain()
     assert sizes(acme) == [64, 64]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_dropping_waits_for_no_worker_that_may_wait_for_it(acme):
+    """A worker has one job and comes for the other: whichever of the two is gone then, nobody deadlocks."""
+    first, second = (message.id for message in remember(acme, "one", "two"))
+    space = reembedding.space_for(NEW)
+    list(reembedding.fill(space))
+    jobs = EmbeddingJob.objects.filter(space=space)
+
+    def drop() -> int:
+        try:
+            return reembedding.drop(space)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            jobs.filter(message_id=second).delete()
+            dropping = pool.submit(drop)
+            until(lambda: somebody_waits() or not jobs.filter(message_id=first).exists())
+            jobs.filter(message_id=first).delete()
+        assert dropping.result(30) == 0
+    assert not EmbeddingSpace.objects.filter(id=space.id).exists()
 
 
 def test_the_estimate_counts_what_is_missing(acme):
