@@ -35,12 +35,13 @@ def replace(messages: Mapping[Key, Sequence[Vector]], *, space_id: int) -> None:
     keys = [statements.simple_array(column) for column in zip(*messages, strict=True)]
     statements.rows(_REMOVE, [space_id, *keys])
     buckets = _buckets(messages, space_id)
-    rows = [
-        (tenant, message, part, bucket, vector)
+    # In the order of `embedding_search`: PostgreSQL then fills a page before it begins the next. Ids grow with time.
+    rows = sorted(
+        (tenant, bucket, message, part, vector)
         for (tenant, message), vectors in messages.items()
         for part, (vector, bucket) in enumerate(zip(vectors, buckets[tenant, message], strict=True))
-    ]
-    tenants, ids, parts, in_buckets, stored = zip(*rows, strict=True)
+    )
+    tenants, in_buckets, ids, parts, stored = zip(*rows, strict=True)
     statements.rows(
         _INSERT,
         [
