@@ -168,7 +168,7 @@ def switch(space: EmbeddingSpace) -> None:
 
 
 def drop(space: EmbeddingSpace) -> int:
-    """Remove a space with its vectors and jobs, in chunks; how many vectors went. ValueError for the active one.
+    """Remove a space with its jobs, and its vectors in chunks; how many vectors went. ValueError for the active one.
 
     Waits first until no process takes it for the active one any more, should it have been that a moment ago.
     """
@@ -177,10 +177,9 @@ def drop(space: EmbeddingSpace) -> int:
     time.sleep(REMEMBERED_SECONDS)
     dropped = 0
     while EmbeddingSpace.objects.filter(id=space.id).exists():
-        while _drop_chunk(space, "memories_embeddingjob"):
-            pass
+        _drop_rows(space, "memories_embeddingjob", limit=None)
         for table in _VECTOR_TABLES:
-            while removed := _drop_chunk(space, table):
+            while removed := _drop_rows(space, table, limit=CHUNK):
                 dropped += removed
         Centroid.objects.filter(space=space).delete()
         _remove_if_empty(space)
@@ -196,12 +195,12 @@ def _remove_if_empty(space: EmbeddingSpace) -> None:
         return
 
 
-def _drop_chunk(space: EmbeddingSpace, table: str) -> int:
+def _drop_rows(space: EmbeddingSpace, table: str, *, limit: int | None) -> int:
     """Rows that a worker has locked are left to the next look: who waited for them might hold what it wants next."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             f"""DELETE FROM {table} WHERE ctid = ANY(ARRAY(
-                   SELECT ctid FROM {table} WHERE space_id = %s LIMIT %s FOR UPDATE SKIP LOCKED))""",  # noqa: S608
-            [space.id, CHUNK],
+                   SELECT ctid FROM {table} WHERE space_id = %s LIMIT %s FOR UPDATE SKIP LOCKED))""",  # noqa: S608 - ours
+            [space.id, limit],
         )
         return int(cursor.rowcount)
