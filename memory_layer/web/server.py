@@ -77,10 +77,24 @@ def main() -> None:
     # Else the garbage collector of each worker would write into every page that it has in common with this process.
     gc.collect()
     gc.freeze()
-    # A worker has this process's handlers from its fork until it serves: asked to stop while it imports, it would go
-    # on, and be killed after STOP_SECONDS.
-    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+    _let_new_workers_be_stopped()
     server.serve(target_loader=partial(_gateway, listener.fileno()))
+
+
+def _let_new_workers_be_stopped() -> None:
+    """Have SIGTERM end a worker from its fork until it serves; then it stops in its own way.
+
+    It would have this process's handlers until then and go on, to be killed after STOP_SECONDS. And Python forgets what
+    came right after a fork: so the kernel holds the signal back until the child has its handler.
+    """
+    hold = partial(signal.pthread_sigmask, signal.SIG_BLOCK, [signal.SIGTERM])
+    let_go = partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, [signal.SIGTERM])
+
+    def end_by_it() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        let_go()
+
+    os.register_at_fork(before=hold, after_in_parent=let_go, after_in_child=end_by_it)
 
 
 def _listening(host: str, port: int) -> socket.socket:
