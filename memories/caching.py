@@ -141,12 +141,12 @@ def drop_tenant(tenant_id: int) -> bool:
     return with_redis(lambda redis: sum(_unlinked(redis, prefix) for prefix in prefixes)) is not None
 
 
-def first_hint() -> bool:
-    """Whether no worker is awake or being woken: one is woken for everything that is due.
+def first_hint() -> bool | None:
+    """Whether no worker is awake or being woken: one is woken for everything that is due. None: Redis did not say.
 
     A hint that got lost, or its worker, holds others back for HINT_SECONDS; the sweeper covers even that.
     """
-    return bool(_ask(lambda: cache.add("embed-hint", 1, HINT_SECONDS)))
+    return _ask(lambda: cache.add("embed-hint", 1, HINT_SECONDS))
 
 
 def hold_hint() -> None:

@@ -2,12 +2,11 @@
 
 An external_id belongs to one message, here or in the archive, unless that is marked as deleted. Here a unique index
 sees to it; for the archive the insert looks there. It may miss one that is being archived in this moment: then it has
-waited at the unique index until that was committed, and a second look sees it.
+waited at the unique index until that was committed, and a second look, after the row is there, sees it.
 """
 
 import json
-from collections.abc import Sequence, Set
-from typing import Any
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.db.models.functions import Now
@@ -51,21 +50,20 @@ _INSERT = f"""
         {{free}}
         ORDER BY external_id
         ON CONFLICT (tenant_id, external_id) WHERE external_id IS NOT NULL DO NOTHING
-        RETURNING id)
-    INSERT INTO memories_embeddingjob (tenant_id, message_id, space_id, attempts, last_error)
-    SELECT %s::bigint, stored.id, space.id, 0, '' FROM stored CROSS JOIN space
-    RETURNING message_id
+        RETURNING id, external_id), jobs AS (
+        INSERT INTO memories_embeddingjob (tenant_id, message_id, space_id, attempts, last_error)
+        SELECT %s::bigint, stored.id, space.id, 0, '' FROM stored CROSS JOIN space
+        RETURNING message_id)
+    SELECT id, {{held}} FROM stored WHERE id IN (SELECT message_id FROM jobs)
 """
 # The external_ids of these that the archive holds: most often none, by one walk through the index.
-_HELD = """
-    SELECT held.external_id FROM memories_archivedmessage held
-    WHERE held.tenant_id = %s::bigint AND held.external_id = ANY(%s::text[]) AND held.deleted_at IS NULL
+_FREE = """
+    AND (external_id IS NULL OR external_id <> ALL(ARRAY(
+        SELECT held.external_id FROM memories_archivedmessage held
+        WHERE held.tenant_id = %s::bigint AND held.external_id = ANY(%s::text[]) AND held.deleted_at IS NULL)))
 """
-_FREE = f"AND (external_id IS NULL OR external_id <> ALL(ARRAY({_HELD})))"
-_TAKE_BACK = """
-    DELETE FROM memories_message
-    WHERE tenant_id = %s::bigint AND id = ANY(%s::uuid[]) AND external_id = ANY(%s::text[]) RETURNING id
-"""
+_HELD = "memories_archive_holds(%s::bigint, external_id)"
+_TAKE_BACK = "DELETE FROM memories_message WHERE tenant_id = %s::bigint AND id = ANY(%s::uuid[]) RETURNING id"
 
 
 def insert(messages: Sequence[Message], *, tenant_id: int) -> set[UUID]:
@@ -78,8 +76,7 @@ def insert(messages: Sequence[Message], *, tenant_id: int) -> set[UUID]:
     digests = suppression.digests(messages, tenant_id=tenant_id)
     named = [message.external_id for message in messages if message.external_id is not None]
     # Messages without external_ids do not pay for those with.
-    held: list[Any] = [tenant_id, statements.array(named)] if named else []
-    sql = _INSERT.format(free=_FREE if named else "")
+    sql = _INSERT.format(free=_FREE if named else "", held=_HELD if named else "false")
     inserted = statements.rows(
         sql,
         [
@@ -89,14 +86,13 @@ def insert(messages: Sequence[Message], *, tenant_id: int) -> set[UUID]:
             _texts(digests[Subject.USER]),
             _texts(digests[Subject.CONVERSATION]),
             tenant_id,
-            *held,
+            *([tenant_id, statements.array(named)] if named else []),
             tenant_id,
+            *([tenant_id] if named else []),
         ],
     )
-    stored = {message_id for (message_id,) in inserted}
-    if named and stored:
-        stored -= _taken_back(stored, named, tenant_id)
-    return stored
+    late = [message_id for message_id, held in inserted if held]
+    return {message_id for message_id, _ in inserted} - _taken_back(late, tenant_id)
 
 
 def holders(external_ids: Sequence[str], *, tenant_id: int) -> list[str]:
@@ -110,12 +106,11 @@ def holders(external_ids: Sequence[str], *, tenant_id: int) -> list[str]:
     return [message_id for (message_id,) in found]
 
 
-def _taken_back(stored: Set[UUID], named: Sequence[str], tenant_id: int) -> set[UUID]:
-    """The second look: those of the stored whose external_id came to the archive meanwhile; they are removed again."""
-    held = [external_id for (external_id,) in statements.rows(_HELD, [tenant_id, statements.array(named)])]
-    if not held:
+def _taken_back(late: Sequence[UUID], tenant_id: int) -> set[UUID]:
+    """Those that the second look has found in the archive, removed again."""
+    if not late:
         return set()
-    taken = statements.rows(_TAKE_BACK, [tenant_id, statements.simple_array(stored), statements.array(held)])
+    taken = statements.rows(_TAKE_BACK, [tenant_id, statements.simple_array(late)])
     return {message_id for (message_id,) in taken}
 
 

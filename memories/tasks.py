@@ -1,6 +1,7 @@
 """Celery shells and the hint. The job row is the truth; losing every task here loses nothing."""
 
 import time
+from dataclasses import dataclass
 
 from celery import shared_task
 from django.conf import settings
@@ -15,6 +16,8 @@ WORK_SECONDS = 60.0
 # embedding.
 LINGER_SECONDS = 1.0
 POLL_SECONDS = 0.05
+# Who has found a worker awake does not ask again for so long: it takes the message that was asked for, and lingers.
+AWAKE_SECONDS = LINGER_SECONDS / 2
 # So does a batch (2.3 ms of CPU, whatever is in it): what comes while one is embedded and within so long after it is in
 # the next. Under a stream of single messages that saves a fifth of their whole cost; one that comes alone is embedded
 # at once.
@@ -28,22 +31,24 @@ def embed_pending() -> int:
     """Embed everything that is due, and what comes while it lingers; how many jobs were taken.
 
     Safe to run twice, and beside others. While it runs it holds the hint, so that nobody sends another; what was
-    stored between its last look and its letting go is seen by the look after that.
+    stored between its last look and its letting go is seen by the look after that. One whose time is over before it has
+    lingered has a successor in any case: there may be those who count on it (`hint`).
     """
+    until = time.monotonic() + WORK_SECONDS
     try:
-        taken = _embed_for_a_while()
+        taken = _embed_for_a_while(until)
     finally:
         # Of a task that fails too, for the database is away: else nobody would be woken before the hint's time is over.
         caching.drop_hint()
-    if jobs.workable():
-        hint()
+    if time.monotonic() >= until or jobs.workable():
+        _wake()
     return taken
 
 
-def _embed_for_a_while() -> int:
-    started = idle_since = time.monotonic()
+def _embed_for_a_while(until: float) -> int:
+    idle_since = time.monotonic()
     taken, called = 0, False
-    while idle_since + LINGER_SECONDS > time.monotonic() and started + WORK_SECONDS > time.monotonic():
+    while idle_since + LINGER_SECONDS > time.monotonic() and until > time.monotonic():
         caching.hold_hint()
         caching.record_pulse(time.time())
         if batch := jobs.run_batch():
@@ -125,12 +130,46 @@ def drain() -> int:
     return taken
 
 
+@dataclass
+class _Awake:
+    """Until when a worker surely is, for this process (monotonic seconds). A lost update only asks once too often."""
+
+    until: float = 0.0
+
+
+_awake = _Awake()
+
+
 def hint() -> None:
-    """Wake a worker, unless one is awake. Never raises: what it misses, the sweeper finds."""
-    if caching.first_hint():
-        if not _hinted():
-            caching.drop_hint()
-    elif here := spans.here():
+    """Wake a worker, unless one is awake; call it when what is to be embedded is committed.
+
+    Never raises: what it misses, the sweeper finds. Under a stream of messages Redis is asked twice a second.
+    """
+    if time.monotonic() >= _awake.until:
+        _wake()
+    else:
+        _note_trace()
+
+
+def forget_awake() -> None:
+    """Ask again at once."""
+    _awake.until = 0.0
+
+
+def _wake() -> None:
+    asked = time.monotonic()
+    first = caching.first_hint()
+    if first and not _hinted():
+        caching.drop_hint()
+        return
+    if first is False:
+        _note_trace()
+    if first is not None:
+        _awake.until = asked + AWAKE_SECONDS
+
+
+def _note_trace() -> None:
+    if here := spans.here():
         caching.note_trace(here)
 
 

@@ -90,6 +90,7 @@ def _fresh_cache():
     spaces.forget_active_space()
     shared_redis.forget_outage()
     caching._missed.clear()
+    tasks.forget_awake()
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from memory_layer.logging import REQUEST_ID_HEADER, usable_request_id
 from memory_layer.problems import CONTENT_TYPE, problem
 from memory_layer.web import repeats, streams
 from memory_layer.web.bodies import Bodies, Unreadable
+from memory_layer.web.endings import Endings
 from memory_layer.web.environ import environ_of
 from memory_layer.web.threads import Threads
 
@@ -51,7 +52,10 @@ class Gateway:
     def __init__(self, application: Application, *, processes: int, threads: int, listener: int) -> None:
         self._application = application
         self._threads = Threads(
-            threads, do=self._answer_or_log, tell=self._let_end, end=connections.close_all
+            threads,
+            do=self._answer_or_log,
+            tell=lambda work: self._endings.tell(work[-1]),
+            end=connections.close_all,
         )
         self._listener = listener
         self._farewell: list[tuple[str, str]] = []
@@ -61,13 +65,15 @@ class Gateway:
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """In the worker process, before its first request."""
         _end_with_parent()
-        self._loop = loop
+        self._loop, self._endings = loop, Endings(loop)
         loop.add_signal_handler(signal.SIGTERM, self._drain)
         self._threads.start()
 
-    def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """After the last one."""
         self._threads.stop(seconds=1)
+        self._endings.end()
+        loop.run_until_complete(asyncio.sleep(0))  # they end: asyncio complains of those that do not
         later.finish_all()
         connections.close_all()
 
@@ -97,7 +103,7 @@ class Gateway:
             except Unreadable as error:
                 _refuse(scope, protocol, error)
                 return
-        done = self._loop.create_future()
+        done = self._endings.expect()
         self._threads.give((scope, protocol, body, length, done))
         await done
 
@@ -108,10 +114,6 @@ class Gateway:
         except BaseException as error:  # a thread that ends is never replaced
             log.exception("unanswered", error=type(error).__name__)
             protocol.response_empty(500, [SERVER])
-
-    def _let_end(self, work: Work) -> None:
-        *_, done = work
-        self._loop.call_soon_threadsafe(_finish, done)
 
     def _answer(self, scope: Any, protocol: Any, body: bytes, length: int | None) -> None:
         said: list[Any] = []
@@ -160,12 +162,6 @@ def _is_short(response: HttpResponseBase) -> bool:
     """Whether it says so."""
     length = response.headers.get("Content-Length")
     return length is not None and int(length) <= WHOLE_BYTES
-
-
-def _finish(done: "asyncio.Future[None]") -> None:
-    """In the loop. A request may have been given up meanwhile."""
-    if not done.done():
-        done.set_result(None)
 
 
 def _refuse(scope: Any, protocol: Any, error: Unreadable) -> None:

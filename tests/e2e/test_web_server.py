@@ -136,12 +136,14 @@ def test_a_body_without_a_length_is_read(server: Stack) -> None:
     assert found(server, "in parts")
 
 
-def test_a_body_that_was_cut_off_stores_nothing(server: Stack) -> None:
+@pytest.mark.parametrize("missing", [9, 200_000], ids=["short", "long"])
+def test_a_body_that_was_cut_off_is_refused_and_stores_nothing(server: Stack, missing: int) -> None:
     body = json.dumps(message("cut off"))
-    raw(
-        server, f"POST /v1/messages HTTP/1.1\r\n{HEAD}Content-Length: {len(body) + 9}\r\n\r\n{body}".encode()
-    ).close()
-    time.sleep(0.5)
+    head = f"{HEAD}Content-Length: {len(body) + missing}"
+    client = raw(server, f"POST /v1/messages HTTP/1.1\r\n{head}\r\n\r\n{body}".encode())
+    client.shutdown(socket.SHUT_WR)
+    assert b" 400 " in (said := answered(client))
+    assert b"The body ended before it was whole." in said
     assert not found(server, "cut off")
 
 

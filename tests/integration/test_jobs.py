@@ -193,6 +193,30 @@ def test_what_came_at_the_last_moment_gets_a_new_hint(acme, monkeypatch, hints):
     assert not caching.first_hint()
 
 
+def test_one_whose_time_is_over_has_a_successor(db, monkeypatch, hints):
+    """Nothing is left to do; but others may have found it awake, and do not ask again."""
+    monkeypatch.setattr(tasks, "WORK_SECONDS", 0.0)
+    tasks.embed_pending()
+    assert len(hints) == 1
+
+
+def test_who_found_a_worker_awake_does_not_ask_again_at_once(monkeypatch, hints):
+    tasks.hint()
+    caching.drop_hint()
+    tasks.hint()
+    assert len(hints) == 1
+    tasks._awake.until -= tasks.AWAKE_SECONDS
+    tasks.hint()
+    assert len(hints) == 2
+
+
+def test_who_has_no_answer_asks_again(outage, hints):
+    with outage():
+        tasks.hint()
+    tasks.hint()
+    assert len(hints) == 1
+
+
 def test_a_full_batch_calls_one_other_worker_in(acme, monkeypatch, hints, settings):
     settings.ENV = settings.ENV.model_copy(update={"embedding_batch_size": 2})
     monkeypatch.setattr(tasks, "LINGER_SECONDS", 0.1)

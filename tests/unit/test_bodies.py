@@ -4,19 +4,38 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from granian.rsgi import ProtocolClosed
 
 from memory_layer.web import bodies
 from memory_layer.web.bodies import Bodies, TooManyBodies, TooSlow, Unreadable
 
 
-async def parts(*sent: bytes, wait: float = 0) -> AsyncIterator[bytes]:
-    for part in sent:
-        await asyncio.sleep(wait)
-        yield part
+class parts:
+    """What comes, as granian gives it: part by part or in one; `closed`: the client goes then."""
+
+    def __init__(self, *sent: bytes, wait: float = 0, closed: bool = False) -> None:
+        self.sent, self.wait, self.closed = sent, wait, closed
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for part in self.sent:
+            await asyncio.sleep(self.wait)
+            yield part
+
+    async def __call__(self) -> bytes:
+        whole = b"".join([part async for part in self])
+        if self.closed:
+            raise ProtocolClosed
+        return whole
 
 
-def read(reader: Bodies, protocol: AsyncIterator[bytes], declared: int | None) -> tuple[bytes, int]:
+def read(reader: Bodies, protocol: parts, declared: int | None) -> tuple[bytes, int]:
     return asyncio.run(reader.read(protocol, declared))
+
+
+@pytest.fixture(params=["in one", "in parts"], autouse=True)
+def _short(request, monkeypatch):
+    if request.param == "in parts":
+        monkeypatch.setattr(bodies, "SHORT_BYTES", 0)
 
 
 def test_it_works():
@@ -40,11 +59,12 @@ def test_a_byte_at_a_time_takes_too_long(monkeypatch):
 
 def test_a_body_that_was_cut_off_is_none():
     with pytest.raises(Unreadable):
-        read(Bodies(10), parts(b"hel"), 5)
+        read(Bodies(10), parts(b"hel", closed=True), 5)
 
 
 def test_what_is_held_at_once_is_bounded_and_let_go(monkeypatch):
     monkeypatch.setattr(bodies, "HELD_BYTES", 5)
+    monkeypatch.setattr(bodies, "SHORT_BYTES", 0)
     reader = Bodies(10)
 
     async def two() -> list[object]:
