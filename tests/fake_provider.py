@@ -1,5 +1,6 @@
 """A local server that speaks OpenAI's and Azure's embeddings API, and misbehaves on order, call by call."""
 
+import base64
 import hashlib
 import json
 import math
@@ -74,7 +75,9 @@ class FakeProvider:
             return Response('{"error": {"message": "no"}}', order, content_type="application/json")
         if order in UNREADABLE:
             return UNREADABLE[order](self, request)
-        return _json(_data(body["input"], order, body.get("dimensions", DIMENSIONS)))
+        rows = _data(body["input"], order, body.get("dimensions", DIMENSIONS))
+        packed = body["encoding_format"] == "base64" and order != "numbers"
+        return _json([row | {"embedding": _packed(row["embedding"])} for row in rows] if packed else rows)
 
 
 def identity(provider: str) -> Identity:
@@ -94,6 +97,13 @@ def _data(texts: list[str], order: str, dimensions: int) -> list[dict[str, Any]]
         for n, text in enumerate(texts)
     ]
     return ROWS[order](rows) if order else rows
+
+
+def _packed(embedding: Any) -> Any:
+    """As OpenAI answers whoever asks for base64."""
+    if not isinstance(embedding, list):
+        return embedding
+    return base64.b64encode(struct.pack(f"<{len(embedding)}f", *embedding)).decode()
 
 
 def _hang(fake: FakeProvider, _: Request) -> Response:
@@ -134,6 +144,9 @@ ROWS: dict[str, Callable[[list[dict[str, Any]]], list[dict[str, Any]]]] = {
     "infinite": lambda rows: _with_first(rows, [math.inf] * DIMENSIONS),
     "zeros": lambda rows: _with_first(rows, [0.0] * DIMENSIONS),
     "null": lambda rows: _with_first(rows, None),
-    "base64": lambda rows: _with_first(rows, "AACAPwAAAEAAAEBAAACAQA=="),
+    "half a number": lambda rows: _with_first(rows, base64.b64encode(bytes(4 * DIMENSIONS - 1)).decode()),
+    "no base64": lambda rows: _with_first(rows, "?"),
+    "base64 unasked": lambda rows: [row | {"embedding": _packed(row["embedding"])} for row in rows],
+    "numbers": lambda rows: rows,
     "too few dimensions": lambda rows: [row | {"embedding": row["embedding"][:2]} for row in rows],
 }

@@ -30,4 +30,6 @@ class AzureOpenAIProvider:
 
     def embed(self, texts: Sequence[str]) -> list[Vector]:
         """One vector per text; EmbeddingError otherwise."""
-        return vectors_of(self._client, texts, model=self._deployment, dimensions=self._dimensions)
+        return vectors_of(
+            self._client, texts, model=self._deployment, dimensions=self._dimensions, packed=True
+        )

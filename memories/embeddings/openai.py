@@ -28,4 +28,4 @@ class OpenAIProvider:
 
     def embed(self, texts: Sequence[str]) -> list[Vector]:
         """One vector per text; EmbeddingError otherwise."""
-        return vectors_of(self._client, texts, model=self._model, dimensions=self._dimensions)
+        return vectors_of(self._client, texts, model=self._model, dimensions=self._dimensions, packed=True)

@@ -1,8 +1,10 @@
 """What the providers that speak OpenAI's embeddings API have in common: the call, and what its failures mean."""
 
+import base64
 import json
+import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -27,44 +29,50 @@ def time_limits(timeout_seconds: float) -> openai.Timeout:
 
 
 def vectors_of(
-    client: openai.OpenAI, texts: Sequence[str], *, model: str, dimensions: int | None
+    client: openai.OpenAI, texts: Sequence[str], *, model: str, dimensions: int | None, packed: bool
 ) -> list[Vector]:
     """One vector per text, in order; `dimensions` None: the server is not asked for a number of them.
 
-    As many calls as the API's limits need, one after the other; if one fails, all that was got is thrown away.
-    Raises EmbeddingError.
+    `packed`: asked for in base64, a third of the bytes of decimals, read in half the time; not every server that speaks
+    this API knows it. What comes is read either way. As many calls as the API's limits need, one after the other; if
+    one fails, all that was got is thrown away. Raises EmbeddingError.
     """
+    asked: dict[str, Any] = {"model": model, "encoding_format": "base64" if packed else "float"}
+    if dimensions is not None:
+        asked["dimensions"] = dimensions
     vectors: list[Vector] = []
     for batch in split(texts):
-        vectors += _certain(client, batch, model, dimensions)
+        vectors += _certain(client, batch, asked)
     return vectors
 
 
-def _certain(client: openai.OpenAI, batch: list[str], model: str, dimensions: int | None) -> list[Vector]:
+def _certain(client: openai.OpenAI, batch: list[str], asked: Mapping[str, Any]) -> list[Vector]:
     """A long text that is refused alone gets a second try at the length that no tokenizer finds too long."""
     try:
-        return _call(client, batch, model, dimensions)
+        return _call(client, batch, asked)
     except EmbeddingError as error:
         short = cut(batch[0], CERTAIN_BYTES)
         if error.fault is not Fault.TEXT or len(batch) > 1 or short == batch[0]:
             raise
-        return _call(client, [short], model, dimensions)
+        return _call(client, [short], asked)
 
 
-def _call(client: openai.OpenAI, batch: list[str], model: str, dimensions: int | None) -> list[Vector]:
+def _call(client: openai.OpenAI, batch: list[str], asked: Mapping[str, Any]) -> list[Vector]:
     try:
-        with spans.span("POST embeddings", calls_out=True, texts=len(batch), **_server(client, model)):
+        with spans.span(
+            "POST embeddings", calls_out=True, texts=len(batch), **_server(client, asked["model"])
+        ):
             answer = client.post(
-                "/embeddings", body=_asked(batch, model, dimensions), cast_to=bytes, options=_BY_KEY
+                "/embeddings", body={"input": batch, **asked}, cast_to=bytes, options=_BY_KEY
             )
         body = json.loads(answer)
         rows = sorted(body["data"], key=lambda row: row["index"])
         indexes = [row["index"] for row in rows]
-        vectors = [[float(number) for number in row["embedding"]] for row in rows]
+        vectors = [_numbers(row["embedding"]) for row in rows]
         usage = body.get("usage")
     except openai.OpenAIError as error:
         raise _translated(error) from error
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error) as error:
         # A proxy's HTML with status 200, or an answer without data: the SDK lets these through. Not every
         # exception: Celery's time limit is one that must not be taken for the provider's.
         raise EmbeddingError(f"unreadable answer: {type(error).__name__}", fault=Fault.PROVIDER) from error
@@ -76,10 +84,12 @@ def _call(client: openai.OpenAI, batch: list[str], model: str, dimensions: int |
     return vectors
 
 
-def _asked(batch: list[str], model: str, dimensions: int | None) -> dict[str, Any]:
-    """For floats: the SDK's own default, base64, breaks on some compatible servers."""
-    asked: dict[str, Any] = {"input": batch, "model": model, "encoding_format": "float"}
-    return asked if dimensions is None else asked | {"dimensions": dimensions}
+def _numbers(embedding: str | list[float]) -> list[float]:
+    """Base64 is of float32, little-endian."""
+    if isinstance(embedding, str):
+        packed = base64.b64decode(embedding, validate=True)
+        return list(struct.unpack(f"<{len(packed) // 4}f", packed))
+    return [float(number) for number in embedding]
 
 
 def _server(client: openai.OpenAI, model: str) -> dict[str, str]:

@@ -31,4 +31,4 @@ class OpenAICompatibleProvider:
 
     def embed(self, texts: Sequence[str]) -> list[Vector]:
         """One vector per text; EmbeddingError otherwise."""
-        return vectors_of(self._client, texts, model=self._model, dimensions=self._dimensions)
+        return vectors_of(self._client, texts, model=self._model, dimensions=self._dimensions, packed=False)

@@ -44,7 +44,7 @@ def test_it_works(provider, httpserver):
     httpserver.expect_request("/v1/embeddings").respond_with_handler(embeddings)
     assert provider.embed(["a", "b", "c"]) == [[1.0] * 4, [2.0] * 4, [3.0] * 4]
     assert seen[0]["input"] == ["a", "b", "c"]
-    assert (seen[0]["dimensions"], seen[0]["encoding_format"]) == (4, "float")
+    assert (seen[0]["dimensions"], seen[0]["encoding_format"]) == (4, "base64")
 
 
 @pytest.mark.parametrize(

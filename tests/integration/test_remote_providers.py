@@ -50,12 +50,15 @@ TABLE = [
     ("twice", P, 0),
     ("same index", P, 0),
     ("null", P, 0),
-    ("base64", P, 0),
+    ("half a number", P, 0),
+    ("no base64", P, 0),
     ("NaN", T, 0),
     ("infinite", T, 0),
     ("zeros", T, 0),
     ("too few dimensions", S, 0),
     ("reversed", None, 0),
+    ("base64 unasked", None, 0),
+    ("numbers", None, 0),
     ("", None, 0),
 ]
 
@@ -115,7 +118,7 @@ def test_each_calls_its_own_address_with_its_own_key(configure, fake):
     assert azure["api-key"] == "key-of-azure"
     assert compatible["Authorization"] == "Bearer key-of-mine"
     assert [call.get("dimensions") for call in fake.calls] == [DIMENSIONS, DIMENSIONS, None]
-    assert {call["encoding_format"] for call in fake.calls} == {"float"}
+    assert [call["encoding_format"] for call in fake.calls] == ["base64", "base64", "float"]
 
 
 def test_a_compatible_server_is_asked_for_dimensions_if_told_to(configure, fake):
