@@ -59,6 +59,10 @@ def raw(stack: Stack, sent: bytes) -> socket.socket:
     return client
 
 
+def post(stack: Stack, head: str, body: str = "") -> socket.socket:
+    return raw(stack, f"POST /v1/messages HTTP/1.1\r\n{HEAD}{head}\r\n\r\n{body}".encode())
+
+
 def answered(client: socket.socket, *, silent: float = 1) -> bytes:
     """Until the server closes, or has begun to speak and says nothing for so many seconds."""
     client.settimeout(20)
@@ -81,10 +85,7 @@ def found(stack: Stack, content: str) -> list[str]:
 
 
 def test_slow_clients_hold_no_thread(server: Stack) -> None:
-    bodies = [
-        raw(server, f"POST /v1/messages HTTP/1.1\r\n{HEAD}Content-Length: 500\r\n\r\n{{".encode())
-        for _ in range(SLOW_CLIENTS)
-    ]
+    bodies = [post(server, "Content-Length: 500", "{") for _ in range(SLOW_CLIENTS)]
     heads = [raw(server, b"GET /v1/messages?tenant_id=web HTTP/1.1\r\nHo") for _ in range(SLOW_CLIENTS)]
     for number in range(3):
         for client in bodies + heads:
@@ -106,8 +107,7 @@ def test_slow_headers_are_given_up(server: Stack) -> None:
 def test_what_is_no_request_is_refused_and_harms_nobody(server: Stack) -> None:
     assert b" 400 " in answered(raw(server, b"\x16\x03\x01\x02\x00\x01\x00\x01\r\n\r\n"))
     assert b" 431 " in answered(raw(server, b"GET / HTTP/1.1\r\nX: " + b"x" * 200_000))
-    twice = f"POST /v1/messages HTTP/1.1\r\n{HEAD}Content-Length: 1\r\nContent-Length: 2\r\n\r\n{{"
-    assert b" 400 " in answered(raw(server, twice.encode()))
+    assert b" 400 " in answered(post(server, "Content-Length: 1\r\nContent-Length: 2", "{"))
     assert call(server, "GET", LIST)[0] == 200
 
 
@@ -122,25 +122,23 @@ def test_a_header_that_a_proxy_would_have_to_stop_is_not_taken(server: Stack) ->
 
 
 def test_too_long_a_body_is_refused_before_it_is_sent(server: Stack) -> None:
-    said = answered(
-        raw(server, f"POST /v1/messages HTTP/1.1\r\n{HEAD}Content-Length: 99999999\r\n\r\n".encode())
-    )
+    said = answered(post(server, "Content-Length: 99999999"))
     assert b" 413 " in said
     assert b"problem+json" in said
 
 
-def test_a_body_without_a_length_is_read(server: Stack) -> None:
-    body = json.dumps(message("in parts"))
-    sent = f"POST /v1/messages HTTP/1.1\r\n{HEAD}Transfer-Encoding: chunked\r\n\r\n{len(body):x}\r\n{body}\r\n0\r\n\r\n"
-    assert b" 201 " in answered(raw(server, sent.encode()))
-    assert found(server, "in parts")
+@pytest.mark.parametrize("length", ["", "Content-Length: 5\r\n"], ids=["chunks", "chunks and a length"])
+def test_a_body_in_chunks_is_as_long_as_they_are(server: Stack, length: str) -> None:
+    body = json.dumps(message(f"in parts{length}"))
+    parts = f"{len(body):x}\r\n{body}\r\n0\r\n\r\n"
+    assert b" 201 " in answered(post(server, f"{length}Transfer-Encoding: chunked", parts))
+    assert found(server, f"in parts{length}")
 
 
 @pytest.mark.parametrize("missing", [9, 200_000], ids=["short", "long"])
 def test_a_body_that_was_cut_off_is_refused_and_stores_nothing(server: Stack, missing: int) -> None:
     body = json.dumps(message("cut off"))
-    head = f"{HEAD}Content-Length: {len(body) + missing}"
-    client = raw(server, f"POST /v1/messages HTTP/1.1\r\n{head}\r\n\r\n{body}".encode())
+    client = post(server, f"Content-Length: {len(body) + missing}", body)
     client.shutdown(socket.SHUT_WR)
     assert b" 400 " in (said := answered(client))
     assert b"The body ended before it was whole." in said
@@ -259,9 +257,7 @@ def test_a_killed_worker_is_replaced_and_the_other_goes_on(server: Stack) -> Non
 
 def test_a_request_under_way_is_answered_before_the_end(server: Stack) -> None:
     body, web = json.dumps(message("under way")), server.child("web")
-    client = raw(
-        server, f"POST /v1/messages HTTP/1.1\r\n{HEAD}Content-Length: {len(body)}\r\n\r\n{body[:9]}".encode()
-    )
+    client = post(server, f"Content-Length: {len(body)}", body[:9])
     time.sleep(0.3)
     os.kill(web, signal.SIGTERM)
     time.sleep(1)
