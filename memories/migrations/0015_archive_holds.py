@@ -1,4 +1,4 @@
-"""The second look of an INSERT, without a round trip: whether the archive has the external_id by now.
+"""Whether the archive has an external_id by now: an INSERT looks before a row is there, and again after.
 
 VOLATILE and not SQL, so that each call sees what is committed when it is made, and not what was when its statement
 began; the plan is kept by the session. As whoever asks: row-level security holds.
