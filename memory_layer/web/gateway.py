@@ -69,11 +69,9 @@ class Gateway:
         loop.add_signal_handler(signal.SIGTERM, self._drain)
         self._threads.start()
 
-    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
         """After the last one."""
         self._threads.stop(seconds=1)
-        self._endings.end()
-        loop.run_until_complete(asyncio.sleep(0))  # they end: asyncio complains of those that do not
         later.finish_all()
         connections.close_all()
 
